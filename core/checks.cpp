@@ -1,0 +1,77 @@
+#include "core/checks.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+#include "cpu/thread_pool.hpp"
+
+namespace coterie {
+namespace {
+
+constexpr std::int64_t kBlockRows = 4096;
+
+/// Looks at the exponents as integers: unlike a floating-point test, it vectorises.
+template <class T>
+bool row_is_finite(const T* x, std::int64_t cols) {
+  using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  constexpr Bits kExponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
+  Bits found = 0;
+  for (std::int64_t j = 0; j < cols; ++j) {
+    found |= Bits{(std::bit_cast<Bits>(x[j]) & kExponent) == kExponent};
+  }
+  return found == 0;
+}
+
+}  // namespace
+
+void throw_not_finite(const char* name, double value, std::int64_t row, std::int64_t col) {
+  const char* what = std::isnan(value) ? "NaN" : value > 0 ? "infinity" : "-infinity";
+  require_argument(false, name, " must be finite, got ", what, " in row ", row, ", column ", col);
+  throw std::logic_error("unreachable");
+}
+
+template <class T>
+void require_shape(MatrixView<const T> x, const char* name) {
+  require_argument(x.rows >= 1 && x.cols >= 1, name, " must have at least 1 row and 1 column, got ",
+                   x.rows, " x ", x.cols);
+  require_argument(x.stride >= x.cols, name, "'s stride must be at least its ", x.cols,
+                   " columns, got ", x.stride);
+  require_argument(x.data != nullptr, name, " must point to data, got null");
+}
+
+template <class T>
+void require_finite(MatrixView<const T> x, const char* name, const Context& ctx) {
+  const std::int64_t blocks = (x.rows + kBlockRows - 1) / kBlockRows;
+  std::vector<std::int64_t> bad_row(static_cast<std::size_t>(blocks), x.rows);
+  cpu::parallel_for(ctx, blocks, [&](std::int64_t block, int) {
+    const std::int64_t end = std::min(x.rows, (block + 1) * kBlockRows);
+    for (std::int64_t i = block * kBlockRows; i < end; ++i) {
+      if (row_is_finite(x.row(i), x.cols)) continue;
+      bad_row[static_cast<std::size_t>(block)] = i;
+      return;
+    }
+  });
+  for (const std::int64_t row : bad_row) {
+    if (row == x.rows) continue;
+    for (std::int64_t j = 0; j < x.cols; ++j) {
+      if (!std::isfinite(x(row, j))) throw_not_finite(name, x(row, j), row, j);
+    }
+  }
+}
+
+void require_same_cols(std::int64_t x_cols, const char* x_name, std::int64_t y_cols,
+                       const char* y_name) {
+  require_argument(x_cols == y_cols, y_name, " must have ", x_name, "'s ", x_cols, " columns, got ",
+                   y_cols);
+}
+
+template void require_shape(MatrixView<const float>, const char*);
+template void require_shape(MatrixView<const double>, const char*);
+template void require_finite(MatrixView<const float>, const char*, const Context&);
+template void require_finite(MatrixView<const double>, const char*, const Context&);
+
+}  // namespace coterie

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/contract/fixed_point.hpp"
+#include "coterie/matrix.hpp"
+
+namespace coterie {
+
+/// Consecutive rows of the data. Work on blocks merges exactly, so blocks never change a result.
+struct RowBlock {
+  std::int64_t first = 0;
+  std::int64_t rows = 0;
+};
+
+/// Smallest and largest value of each column, and where the first value that is not finite stands.
+struct ColumnRange {
+  std::vector<double> low, high;
+  std::int64_t bad_row = -1;  // -1: every value is finite
+  std::int64_t bad_col = -1;
+};
+
+/// For each column the sums of (x - shift) and of its square, scaled by Frame::reach, unweighted.
+struct SpreadSums {
+  std::vector<FixedSum> sum, square;
+};
+
+/// Per cluster the sums of weight * (x - shift), of the weights, and the number of rows.
+struct LloydSums {
+  LloydSums() = default;
+  LloydSums(std::int64_t clusters, std::int64_t cols)
+      : high(static_cast<std::size_t>(clusters * cols)),
+        low(high.size()),
+        weight(static_cast<std::size_t>(clusters)),
+        count(static_cast<std::size_t>(clusters)) {}
+
+  LloydSums& operator+=(const LloydSums& other) {
+    for (std::size_t i = 0; i < high.size(); ++i) {
+      high[i] += other.high[i];
+      low[i] += other.low[i];
+    }
+    for (std::size_t c = 0; c < count.size(); ++c) {
+      weight[c] += other.weight[c];
+      count[c] += other.count[c];
+    }
+    return *this;
+  }
+
+  std::vector<std::int64_t> high, low;  // clusters x cols: limbs, apart so that columns vectorise
+  std::vector<FixedSum> weight;
+  std::vector<std::int64_t> count;
+};
+
+/// One running model's share of a pass.
+template <class T>
+struct LloydTask {
+  int slot = 0;  // whose labels the device keeps
+  MatrixView<const T> centroids;
+  LloydSums* sums = nullptr;  // follows the labels: rows that changed move; null: labels only
+  std::int64_t changed = 0;   // out: rows whose label changed, added up over blocks
+  std::int64_t rechecked = 0;  // out: rows that the fast filter left to the canonical distance
+};
+
+/// A row that is far from its centroid.
+struct FarRow {
+  double distance = 0;  // canonical, squared
+  std::int64_t row = 0;
+};
+
+/// k-means++ on one device: every row's canonical distance to the nearest seed so far. Potentials
+/// are weight * distance * scale, rounded to integers.
+template <class T>
+class SeedingPasses {
+ public:
+  virtual ~SeedingPasses() = default;
+  /// Takes the seed in; returns the largest weight * distance. Before the first, distances are 1.
+  virtual double add(RowBlock block, std::span<const T> seed) = 0;
+  /// The block's potential.
+  virtual std::int64_t total(RowBlock block, double scale) = 0;
+  /// The first row at which the block's running potential exceeds target, 0 <= target < total.
+  virtual std::int64_t pick(RowBlock block, double scale, std::int64_t target) = 0;
+  /// Adds to each potential what the block's would be if that candidate were taken in.
+  virtual void potentials(RowBlock block, double scale, MatrixView<const T> candidates,
+                          std::span<std::int64_t> potentials) = 0;
+};
+
+/// The O(n) work of k-means on the device that holds the rows. Only small host values cross.
+template <class T>
+class KMeansPasses {
+ public:
+  virtual ~KMeansPasses() = default;
+
+  virtual ColumnRange range(RowBlock block) = 0;
+  virtual void spread(RowBlock block, const Frame& frame, SpreadSums& sums) = 0;
+  virtual std::unique_ptr<SeedingPasses<T>> seeding() = 0;
+  virtual void copy_row(std::int64_t row, std::span<T> out) = 0;
+
+  /// Labels of a slot are -1 (none) after open.
+  virtual void open(int slot) = 0;
+  virtual void close(int slot) = 0;
+  /// One read of the block for all tasks: labels each row, moves changed rows between the sums.
+  virtual void lloyd(RowBlock block, const Frame& frame, std::span<LloydTask<T>> tasks) = 0;
+  /// Sum of weight * distance to the own centroid, limbs of `scale` and frame.bits.
+  virtual FixedSum inertia(RowBlock block, const Frame& frame, int slot,
+                           MatrixView<const T> centroids, double scale) = 0;
+  /// The `count` rows of positive weight farthest from their centroid, farthest first, ties to the
+  /// lowest row.
+  virtual std::vector<FarRow> farthest(RowBlock block, int slot, MatrixView<const T> centroids,
+                                       std::int64_t count) = 0;
+  virtual void labels(RowBlock block, int slot, std::span<std::int32_t> out) = 0;
+};
+
+}  // namespace coterie

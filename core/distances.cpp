@@ -1,0 +1,28 @@
+#include "coterie/distances.hpp"
+
+#include "core/checks.hpp"
+#include "core/device.hpp"
+
+namespace coterie {
+
+template <class T>
+void pairwise_distances(MatrixView<const T> x, MatrixView<const T> y, Metric metric,
+                        MatrixView<T> out, const Context& ctx) {
+  require_shape(x, "x");
+  require_shape(y, "y");
+  require_same_cols(x.cols, "x", y.cols, "y");
+  require_argument(out.rows == x.rows && out.cols == y.rows, "out must be ", x.rows, " x ", y.rows,
+                   ", got ", out.rows, " x ", out.cols);
+  require_shape(MatrixView<const T>(out), "out");
+  require_finite(x, "x", ctx);
+  if (y.data != x.data || y.rows != x.rows || y.stride != x.stride) require_finite(y, "y", ctx);
+  choose(ctx, &DeviceFunctions<T>::pairwise_distances, "pairwise_distances")(x, y, metric, out,
+                                                                             ctx);
+}
+
+template void pairwise_distances(MatrixView<const float>, MatrixView<const float>, Metric,
+                                 MatrixView<float>, const Context&);
+template void pairwise_distances(MatrixView<const double>, MatrixView<const double>, Metric,
+                                 MatrixView<double>, const Context&);
+
+}  // namespace coterie

@@ -1,0 +1,78 @@
+#include "core/frame.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+namespace coterie {
+namespace {
+
+/// The power of two that brings max |x| into [1/2, 1), kept within float32's exponents.
+double magnitude_scale(const ColumnRange& range) {
+  double largest = 0;
+  for (const double low : range.low) largest = std::max(largest, std::abs(low));
+  for (const double high : range.high) largest = std::max(largest, std::abs(high));
+  if (largest == 0) return 1;
+  int exponent;
+  std::frexp(largest, &exponent);
+  return std::ldexp(1.0, std::clamp(-exponent, -126, 127));
+}
+
+}  // namespace
+
+Frame make_frame(const ColumnRange& range, std::int64_t rows, double max_weight) {
+  Frame frame;
+  frame.bits = limb_bits(rows);
+  frame.weight_scale = limb_scale(max_weight, frame.bits);
+  frame.magnitude_scale = magnitude_scale(range);
+  double squared_diameter = 0;
+  for (std::size_t j = 0; j < range.low.size(); ++j) {
+    const double shift = range.low[j] / 2 + range.high[j] / 2;
+    // Rounding is monotone, so the ends reach at least as far as any row between them.
+    const double reach = std::max(range.high[j] - shift, shift - range.low[j]);
+    frame.shift.push_back(shift);
+    frame.reach.push_back(reach);
+    frame.scale.push_back(limb_scale(max_weight * reach, frame.bits));
+    squared_diameter += 4 * reach * reach;
+  }
+  if (!std::isfinite(squared_diameter * std::max(max_weight, 1.0))) {
+    throw std::invalid_argument(
+        "x spans too wide a range: its squared distances overflow float64; scale the columns down");
+  }
+  return frame;
+}
+
+double mean_variance(const SpreadSums& sums, const Frame& frame, std::int64_t rows) {
+  double total = 0;
+  const auto n = static_cast<double>(rows);
+  for (std::size_t j = 0; j < sums.sum.size(); ++j) {
+    const double reach = frame.reach[j];
+    const double mean =
+        from_limbs(sums.sum[j], frame.bits, limb_scale(reach, frame.bits)) / n;
+    const double mean_square =
+        from_limbs(sums.square[j], frame.bits, limb_scale(reach * reach, frame.bits)) / n;
+    total += std::max(0.0, mean_square - mean * mean);
+  }
+  return total / static_cast<double>(sums.sum.size());
+}
+
+template <class T>
+double distance_bound(const Frame& frame, double max_weight, MatrixView<const T> centroids) {
+  double bound = 0;
+  for (std::int64_t j = 0; j < centroids.cols; ++j) {
+    const auto column = static_cast<std::size_t>(j);
+    double farthest = 0;
+    for (std::int64_t c = 0; c < centroids.rows; ++c) {
+      farthest = std::max(farthest, std::abs(static_cast<double>(centroids(c, j)) -
+                                             frame.shift[column]));
+    }
+    const double side = frame.reach[column] + farthest;
+    bound += side * side;
+  }
+  return 1.001 * max_weight * bound;  // more than these few roundings can take away
+}
+
+template double distance_bound(const Frame&, double, MatrixView<const float>);
+template double distance_bound(const Frame&, double, MatrixView<const double>);
+
+}  // namespace coterie

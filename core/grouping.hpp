@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "core/contract/measures.hpp"
+
+namespace coterie {
+
+/// Groups rows by label. Throws std::invalid_argument unless there is a label for each row and 2 to
+/// rows - 1 distinct ones: no measure here means anything otherwise.
+Grouping group_rows(std::span<const std::int32_t> labels, std::int64_t rows);
+
+}  // namespace coterie

@@ -1,0 +1,278 @@
+#include "core/kmeans_loop.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <utility>
+
+#include "core/checks.hpp"
+#include "core/frame.hpp"
+#include "core/kmeans_seeding.hpp"
+#include "core/kmeans_update.hpp"
+
+namespace coterie {
+namespace {
+
+double max_weight(std::span<const double> weights) {
+  return weights.empty() ? 1.0 : *std::ranges::max_element(weights);
+}
+
+/// One restart of one model.
+template <class T>
+struct Run {
+  enum class State { Iterating, Labelling, Done };
+
+  std::size_t model = 0;
+  int slot = 0;
+  Matrix<T> centroids;
+  LloydSums sums;
+  State state = State::Iterating;
+  std::int64_t iterations = 0;
+  std::int64_t rechecked = 0;
+};
+
+/// All runs of a fit, advanced together: one read of the data for an iteration of all.
+template <class T>
+class Fit {
+ public:
+  Fit(const KMeansSource<T>& source, const Frame& frame, std::span<const KMeansModel<T>> models,
+      const KMeansParams& params, const Context& ctx)
+      : source_(source),
+        frame_(frame),
+        models_(models),
+        params_(params),
+        ctx_(ctx),
+        tolerance_(absolute_tolerance()),
+        results_(models.size()) {
+    for (auto& result : results_) result.inertia = std::numeric_limits<double>::infinity();
+  }
+
+  std::vector<KMeansResult<T>> run() {
+    start_runs();
+    for (Run<T>& run : runs_) source_.passes.open(run.slot);
+    for (std::int64_t pass = 1; !runs_.empty(); ++pass) {
+      advance();
+      // In the order of the runs, so that equal inertias go to the earlier restart.
+      for (Run<T>& run : runs_) {
+        if (run.state == Run<T>::State::Done) finish(run);
+      }
+      std::erase_if(runs_, [](const Run<T>& run) { return run.state == Run<T>::State::Done; });
+      if (ctx_.progress) ctx_.progress({"iterating", pass, params_.max_iterations});
+    }
+    return std::move(results_);
+  }
+
+ private:
+  double absolute_tolerance() const {
+    if (params_.tolerance == 0) return 0;
+    const auto cols = static_cast<std::size_t>(source_.cols);
+    SpreadSums sums{.sum = std::vector<FixedSum>(cols), .square = std::vector<FixedSum>(cols)};
+    source_.for_each_block([&](RowBlock block) { source_.passes.spread(block, frame_, sums); });
+    return params_.tolerance * mean_variance(sums, frame_, source_.rows);
+  }
+
+  void add_run(std::size_t model, Matrix<T> centroids) {
+    LloydSums sums(centroids.rows, centroids.cols);
+    runs_.push_back({.model = model,
+                     .slot = static_cast<int>(runs_.size()),
+                     .centroids = std::move(centroids),
+                     .sums = std::move(sums)});
+  }
+
+  void start_runs() {
+    for (std::size_t m = 0; m < models_.size(); ++m) {
+      for (const auto& start : models_[m].starts) {
+        Matrix<T> centroids(start.rows, start.cols);
+        for (std::int64_t c = 0; c < start.rows; ++c) {
+          std::copy_n(start.row(c), start.cols, centroids.view().row(c));
+        }
+        add_run(m, std::move(centroids));
+      }
+    }
+    for (int restart = 0; restart < params_.restarts; ++restart) {
+      start_from_rows(static_cast<std::uint32_t>(restart));
+    }
+  }
+
+  /// Draws are not keyed by k, so models that draw alike share the seeds of the largest.
+  void start_from_rows(std::uint32_t restart) {
+    std::map<int, std::vector<std::size_t>> groups;
+    for (std::size_t m = 0; m < models_.size(); ++m) {
+      if (!models_[m].starts.empty()) continue;
+      const bool plus_plus = params_.seeding == Seeding::PlusPlus;
+      groups[plus_plus ? seeding_trials(models_[m].clusters, params_) : 0].push_back(m);
+    }
+    for (const auto& [trials, members] : groups) {
+      std::int64_t most = 0;
+      for (const std::size_t m : members) most = std::max(most, models_[m].clusters);
+      const auto rows = params_.seeding == Seeding::PlusPlus
+                            ? plus_plus_rows(source_, frame_, most, trials, restart, params_.seed,
+                                             ctx_)
+                            : random_rows(source_.rows, source_.weights, most, restart,
+                                          params_.seed);
+      for (const std::size_t m : members) add_run(m, gather(rows, models_[m].clusters));
+    }
+  }
+
+  Matrix<T> gather(std::span<const std::int64_t> rows, std::int64_t count) {
+    Matrix<T> points(count, source_.cols);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto cols = static_cast<std::size_t>(source_.cols);
+      source_.passes.copy_row(rows[static_cast<std::size_t>(i)],
+                              std::span<T>(points.view().row(i), cols));
+    }
+    return points;
+  }
+
+  /// One pass over the data for all runs.
+  void advance() {
+    std::vector<LloydTask<T>> tasks;
+    for (Run<T>& run : runs_) {
+      const bool iterating = run.state == Run<T>::State::Iterating;
+      tasks.push_back({.slot = run.slot,
+                       .centroids = std::as_const(run.centroids).view(),
+                       .sums = iterating ? &run.sums : nullptr});
+    }
+    source_.for_each_block(
+        [&](RowBlock block) { source_.passes.lloyd(block, frame_, std::span(tasks)); });
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      runs_[i].rechecked += tasks[i].rechecked;
+      if (tasks[i].sums != nullptr) {
+        update(runs_[i], tasks[i].changed);
+      } else {
+        runs_[i].state = Run<T>::State::Done;
+      }
+    }
+  }
+
+  /// Moves the centroids to their means and decides, as scikit-learn does, whether to go on.
+  void update(Run<T>& run, std::int64_t changed) {
+    Matrix<T> moved = new_centroids(run);
+    const double shift = squared_shift<T>(std::as_const(run.centroids).view(),
+                                          std::as_const(moved).view());
+    const bool still = moved.values == run.centroids.values;
+    run.centroids = std::move(moved);
+    ++run.iterations;
+    const bool stop =
+        changed == 0 || shift <= tolerance_ || run.iterations == params_.max_iterations;
+    if (!stop) return;
+    // Labels belong to the centroids before the move; when those did not move, they are final.
+    run.state = still ? Run<T>::State::Done : Run<T>::State::Labelling;
+  }
+
+  Matrix<T> new_centroids(const Run<T>& run) {
+    const auto clusters = run.centroids.rows;
+    const auto empty = empty_clusters(run.sums);
+    if (empty.empty()) return means<T>(run.sums, frame_, clusters, source_.cols);
+    // As many more candidates as there can be clusters that must not lose their last row.
+    const auto wanted = static_cast<std::int64_t>(empty.size()) + clusters;
+    std::vector<FarRow> far;
+    source_.for_each_block([&](RowBlock block) {
+      const auto more = source_.passes.farthest(block, run.slot,
+                                                std::as_const(run.centroids).view(), wanted);
+      far.insert(far.end(), more.begin(), more.end());
+    });
+    std::ranges::stable_sort(far, std::ranges::greater(), &FarRow::distance);
+    LloydSums relocated = run.sums;
+    relocate(source_, frame_, run.slot, std::span(empty), std::span(far), relocated);
+    return means<T>(relocated, frame_, clusters, source_.cols);
+  }
+
+  /// Keeps the run if it is its model's best so far.
+  void finish(Run<T>& run) {
+    const auto centroids = std::as_const(run.centroids).view();
+    KMeansResult<T>& best = results_[run.model];
+    const double bound = distance_bound<T>(frame_, max_weight(source_.weights), centroids);
+    const double scale = limb_scale(bound, frame_.bits);
+    FixedSum sum;
+    source_.for_each_block([&](RowBlock block) {
+      sum += source_.passes.inertia(block, frame_, run.slot, centroids, scale);
+    });
+    const double inertia = from_limbs(sum, frame_.bits, scale);
+    best.rechecked += run.rechecked;
+    const bool better = inertia < best.inertia ||
+                        (inertia == best.inertia && run.slot < best_slot_[run.model]);
+    if (better) {
+      best.labels.resize(static_cast<std::size_t>(source_.rows));
+      source_.passes.labels({0, source_.rows}, run.slot, best.labels);
+      best.inertia = inertia;
+      best.iterations = run.iterations;
+      best.centroids = std::move(run.centroids);
+      best_slot_[run.model] = run.slot;
+    }
+    source_.passes.close(run.slot);
+  }
+
+  const KMeansSource<T>& source_;
+  const Frame& frame_;
+  std::span<const KMeansModel<T>> models_;
+  const KMeansParams& params_;
+  const Context& ctx_;
+  double tolerance_;
+  std::vector<Run<T>> runs_;
+  std::vector<KMeansResult<T>> results_;
+  std::map<std::size_t, int> best_slot_;
+};
+
+}  // namespace
+
+template <class T>
+Frame frame_of(const KMeansSource<T>& source) {
+  const auto cols = static_cast<std::size_t>(source.cols);
+  ColumnRange all{.low = std::vector<double>(cols, std::numeric_limits<double>::infinity()),
+                  .high = std::vector<double>(cols, -std::numeric_limits<double>::infinity())};
+  source.for_each_block([&](RowBlock block) {
+    const ColumnRange range = source.passes.range(block);
+    if (range.bad_row >= 0) {
+      std::vector<T> row(cols);
+      source.passes.copy_row(range.bad_row, row);
+      throw_not_finite("x", static_cast<double>(row[static_cast<std::size_t>(range.bad_col)]),
+                       range.bad_row, range.bad_col);
+    }
+    for (std::size_t j = 0; j < cols; ++j) {
+      all.low[j] = std::min(all.low[j], range.low[j]);
+      all.high[j] = std::max(all.high[j], range.high[j]);
+    }
+  });
+  return make_frame(all, source.rows, max_weight(source.weights));
+}
+
+template <class T>
+std::vector<KMeansResult<T>> run_kmeans(const KMeansSource<T>& source, const Frame& frame,
+                                        std::span<const KMeansModel<T>> models,
+                                        const KMeansParams& params, const Context& ctx) {
+  return Fit<T>(source, frame, models, params, ctx).run();
+}
+
+template <class T>
+Assignment run_assign(const KMeansSource<T>& source, const Frame& frame,
+                      MatrixView<const T> centroids) {
+  constexpr int kSlot = 0;
+  source.passes.open(kSlot);
+  LloydTask<T> task{.slot = kSlot, .centroids = centroids};
+  const double bound = distance_bound(frame, max_weight(source.weights), centroids);
+  const double scale = limb_scale(bound, frame.bits);
+  FixedSum sum;
+  source.for_each_block([&](RowBlock block) {
+    source.passes.lloyd(block, frame, {&task, 1});
+    sum += source.passes.inertia(block, frame, kSlot, centroids, scale);
+  });
+  Assignment result;
+  result.labels.resize(static_cast<std::size_t>(source.rows));
+  source.passes.labels({0, source.rows}, kSlot, result.labels);
+  result.inertia = from_limbs(sum, frame.bits, scale);
+  return result;
+}
+
+template Frame frame_of(const KMeansSource<float>&);                                                
+  template std::vector<KMeansResult<float>> run_kmeans(const KMeansSource<float>&, const Frame&,          
+                                                   std::span<const KMeansModel<float>>,               
+                                                   const KMeansParams&, const Context&);          
+  template Assignment run_assign(const KMeansSource<float>&, const Frame&, MatrixView<const float>);
+template Frame frame_of(const KMeansSource<double>&);                                                
+  template std::vector<KMeansResult<double>> run_kmeans(const KMeansSource<double>&, const Frame&,          
+                                                   std::span<const KMeansModel<double>>,               
+                                                   const KMeansParams&, const Context&);          
+  template Assignment run_assign(const KMeansSource<double>&, const Frame&, MatrixView<const double>);
+
+}  // namespace coterie

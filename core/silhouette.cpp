@@ -1,0 +1,126 @@
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/checks.hpp"
+#include "core/device.hpp"
+#include "core/grouping.hpp"
+#include "core/stratified_sample.hpp"
+#include "coterie/measures.hpp"
+
+namespace coterie {
+namespace {
+
+/// Silhouettes of the rows named, each against all of x.
+template <class T>
+std::vector<double> silhouettes(MatrixView<const T> x, const Grouping& groups,
+                                std::span<const std::int64_t> rows, Metric metric,
+                                const Context& ctx) {
+  std::vector<MeanDistances> means(rows.size());
+  if (metric == Metric::Euclidean) {
+    choose(ctx, &DeviceFunctions<T>::mean_distances, "silhouette")(x, groups, rows, means, ctx);
+  } else {
+    const auto moments =
+        choose(ctx, &DeviceFunctions<T>::cluster_moments, "silhouette")(x, groups, ctx);
+    choose(ctx, &DeviceFunctions<T>::mean_squared_distances, "silhouette")(x, groups, moments, rows,
+                                                                           means, ctx);
+  }
+  std::vector<double> values(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto [own, other] = means[i];
+    const double most = std::max(own, other);
+    const bool alone = groups.size(groups.cluster[static_cast<std::size_t>(rows[i])]) == 1;
+    values[i] = alone || most == 0 ? 0 : (other - own) / most;
+  }
+  return values;
+}
+
+/// What a cluster's drawn silhouettes say.
+struct Stratum {
+  double rows = 0;   // of the cluster
+  double drawn = 0;  // of them
+  double mean = 0;
+  double squares = 0;  // sum of squared deviations from the mean
+};
+
+std::vector<Stratum> strata_of(const Grouping& groups, const std::vector<std::int64_t>& sizes,
+                               std::span<const double> values) {
+  std::vector<Stratum> strata;
+  for (std::size_t c = 0; c < sizes.size(); ++c) {
+    const auto drawn = values.first(static_cast<std::size_t>(sizes[c]));
+    values = values.subspan(drawn.size());
+    Stratum stratum{static_cast<double>(groups.size(static_cast<std::int64_t>(c))),
+                    static_cast<double>(drawn.size())};
+    stratum.mean = std::accumulate(drawn.begin(), drawn.end(), 0.0) / stratum.drawn;
+    for (const double v : drawn) stratum.squares += (v - stratum.mean) * (v - stratum.mean);
+    strata.push_back(stratum);
+  }
+  return strata;
+}
+
+/// The variance within clusters, over all that have two drawn rows. Where none has, that of the
+/// draws, which holds the variance between clusters too and so errs upwards.
+double pooled_variance(const std::vector<Stratum>& strata) {
+  double squares = 0, freedom = 0, mean = 0;
+  for (const Stratum& s : strata) {
+    squares += s.squares;
+    freedom += s.drawn - 1;
+    mean += s.mean / static_cast<double>(strata.size());
+  }
+  if (freedom > 0) return squares / freedom;
+  for (const Stratum& s : strata) squares += (s.mean - mean) * (s.mean - mean);
+  return squares / static_cast<double>(strata.size() - 1);
+}
+
+/// Cochran, "Sampling Techniques" (1977), sections 5.3 and 5.4.
+Estimate stratified_mean(const std::vector<Stratum>& strata) {
+  const double pooled = pooled_variance(strata);
+  double rows = 0;
+  for (const Stratum& s : strata) rows += s.rows;
+  double mean = 0, variance = 0;
+  for (const Stratum& s : strata) {
+    const double share = s.rows / rows;
+    const double within = s.drawn > 1 ? s.squares / (s.drawn - 1) : pooled;
+    mean += share * s.mean;
+    variance += share * share * (1 - s.drawn / s.rows) * within / s.drawn;
+  }
+  return {mean, std::sqrt(variance)};
+}
+
+}  // namespace
+
+template <class T>
+std::vector<double> silhouette_samples(MatrixView<const T> x, std::span<const std::int32_t> labels,
+                                       Metric metric, const Context& ctx) {
+  require_shape(x, "x");
+  const Grouping groups = group_rows(labels, x.rows);
+  require_finite(x, "x", ctx);
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(x.rows));
+  std::iota(rows.begin(), rows.end(), std::int64_t{0});
+  return silhouettes(x, groups, rows, metric, ctx);
+}
+
+template <class T>
+Estimate silhouette_sampled(MatrixView<const T> x, std::span<const std::int32_t> labels,
+                            std::int64_t sample_size, std::uint64_t seed, Metric metric,
+                            const Context& ctx) {
+  require_shape(x, "x");
+  const Grouping groups = group_rows(labels, x.rows);
+  const auto sizes = allocate_sample(groups, std::min(sample_size, x.rows));
+  require_finite(x, "x", ctx);
+  const auto values = silhouettes(x, groups, draw_sample(groups, sizes, seed), metric, ctx);
+  return stratified_mean(strata_of(groups, sizes, values));
+}
+
+template std::vector<double> silhouette_samples(MatrixView<const float>,
+                                                std::span<const std::int32_t>, Metric,
+                                                const Context&);
+template std::vector<double> silhouette_samples(MatrixView<const double>,
+                                                std::span<const std::int32_t>, Metric,
+                                                const Context&);
+template Estimate silhouette_sampled(MatrixView<const float>, std::span<const std::int32_t>,
+                                     std::int64_t, std::uint64_t, Metric, const Context&);
+template Estimate silhouette_sampled(MatrixView<const double>, std::span<const std::int32_t>,
+                                     std::int64_t, std::uint64_t, Metric, const Context&);
+
+}  // namespace coterie

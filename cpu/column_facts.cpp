@@ -1,0 +1,120 @@
+#include "cpu/column_facts.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "core/contract/fixed_point.hpp"
+#include "cpu/thread_pool.hpp"
+#include "cpu/tiles.hpp"
+
+namespace coterie::cpu {
+namespace {
+
+template <class T>
+struct Extremes {
+  explicit Extremes(std::int64_t cols)
+      : low(static_cast<std::size_t>(cols), std::numeric_limits<T>::infinity()),
+        high(static_cast<std::size_t>(cols), -std::numeric_limits<T>::infinity()) {}
+
+  std::vector<T> low, high;
+  std::int64_t bad_row = -1;
+};
+
+/// Whether any value is NaN or infinite: only those do not give 0 when taken from themselves.
+template <class T>
+bool any_not_finite(const T* x, std::int64_t count) {
+  T sum = 0;
+  for (std::int64_t j = 0; j < count; ++j) sum += x[j] - x[j];
+  return !(sum == 0);
+}
+
+template <class T>
+void widen(MatrixView<const T> x, RowBlock rows, Extremes<T>& extremes) {
+  T* low = extremes.low.data();
+  T* high = extremes.high.data();
+  for (std::int64_t i = rows.first; i < rows.first + rows.rows; ++i) {
+    const T* row = x.row(i);
+    if (any_not_finite(row, x.cols)) {
+      if (extremes.bad_row < 0 || i < extremes.bad_row) extremes.bad_row = i;
+      return;  // chunks come in any order, but the first bad row of each is enough
+    }
+    for (std::int64_t j = 0; j < x.cols; ++j) {
+      low[j] = row[j] < low[j] ? row[j] : low[j];
+      high[j] = row[j] > high[j] ? row[j] : high[j];
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+ColumnRange column_range(MatrixView<const T> x, RowBlock block, const Context& ctx) {
+  std::vector<Extremes<T>> found(static_cast<std::size_t>(worker_count(ctx)), Extremes<T>(x.cols));
+  parallel_for(ctx, chunk_count(block.rows), [&](std::int64_t chunk, int worker) {
+    widen(x, chunk_of(block, chunk), found[static_cast<std::size_t>(worker)]);
+  });
+  Extremes<T> all(x.cols);
+  for (const Extremes<T>& one : found) {
+    for (std::size_t j = 0; j < all.low.size(); ++j) {
+      all.low[j] = std::min(all.low[j], one.low[j]);
+      all.high[j] = std::max(all.high[j], one.high[j]);
+    }
+    if (one.bad_row >= 0 && (all.bad_row < 0 || one.bad_row < all.bad_row)) {
+      all.bad_row = one.bad_row;
+    }
+  }
+  ColumnRange range{.low = {all.low.begin(), all.low.end()},
+                    .high = {all.high.begin(), all.high.end()},
+                    .bad_row = all.bad_row};
+  if (range.bad_row >= 0) {
+    const T* row = x.row(range.bad_row);
+    range.bad_col = std::find_if(row, row + x.cols, [](T v) { return !std::isfinite(v); }) - row;
+  }
+  return range;
+}
+
+template <class T>
+void column_spread(MatrixView<const T> x, RowBlock block, const Frame& frame, SpreadSums& sums,
+                   const Context& ctx) {
+  const auto cols = static_cast<std::size_t>(x.cols);
+  const double limb = std::ldexp(1.0, frame.bits);
+  std::vector<double> scale(cols), square_scale(cols);
+  for (std::size_t j = 0; j < cols; ++j) {
+    scale[j] = limb_scale(frame.reach[j], frame.bits);
+    square_scale[j] = limb_scale(frame.reach[j] * frame.reach[j], frame.bits);
+  }
+  std::vector<SpreadSums> found(static_cast<std::size_t>(worker_count(ctx)));
+  parallel_for(ctx, chunk_count(block.rows), [&](std::int64_t chunk, int worker) {
+    SpreadSums& mine = found[static_cast<std::size_t>(worker)];
+    mine.sum.resize(cols);
+    mine.square.resize(cols);
+    const RowBlock rows = chunk_of(block, chunk);
+    for (std::int64_t i = rows.first; i < rows.first + rows.rows; ++i) {
+      for (std::size_t j = 0; j < cols; ++j) {
+        const double t = static_cast<double>(x.row(i)[j]) - frame.shift[j];
+        FixedSum value, square;
+        to_limbs(t, scale[j], limb, &value.high, &value.low);
+        to_limbs(t * t, square_scale[j], limb, &square.high, &square.low);
+        mine.sum[j] += value;
+        mine.square[j] += square;
+      }
+    }
+  });
+  for (const SpreadSums& one : found) {
+    for (std::size_t j = 0; j < one.sum.size(); ++j) {
+      sums.sum[j] += one.sum[j];
+      sums.square[j] += one.square[j];
+    }
+  }
+}
+
+template ColumnRange column_range(MatrixView<const float>, RowBlock, const Context&);
+template ColumnRange column_range(MatrixView<const double>, RowBlock, const Context&);
+template void column_spread(MatrixView<const float>, RowBlock, const Frame&, SpreadSums&,
+                            const Context&);
+template void column_spread(MatrixView<const double>, RowBlock, const Frame&, SpreadSums&,
+                            const Context&);
+
+}  // namespace coterie::cpu

@@ -1,0 +1,129 @@
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "cpu/measures.hpp"
+#include "cpu/simd/leaves.hpp"
+#include "cpu/thread_pool.hpp"
+#include "cpu/tiles.hpp"
+
+namespace coterie::cpu {
+namespace {
+
+constexpr std::int64_t kPoints = 64;  // gathered at a time: they stay in the first-level cache
+
+struct Scratch {
+  AlignedBuffer<double> tile, points, distances;
+};
+
+/// The tile of rows that need not be neighbours; past the end it repeats the last one.
+template <class T>
+double* gather_tile(MatrixView<const T> x, std::span<const std::int64_t> rows, Scratch& scratch) {
+  double* tile = scratch.tile.resize(x.cols * kTileRows);
+  for (std::int64_t r = 0; r < kTileRows; ++r) {
+    const T* row = x.row(rows[std::min(static_cast<std::size_t>(r), rows.size() - 1)]);
+    for (std::int64_t j = 0; j < x.cols; ++j) tile[j * kTileRows + r] = row[j];
+  }
+  return tile;
+}
+
+/// Takes a cluster's sum of distances to a row into the row's means.
+void take_in(double sum, std::int64_t size, bool own, MeanDistances* means) {
+  if (!own) {
+    means->other = std::min(means->other, sum / static_cast<double>(size));
+  } else if (size > 1) {
+    means->own = sum / static_cast<double>(size - 1);  // the row itself adds 0 and does not count
+  }
+}
+
+/// Calls tile_means(rows, out, scratch) for every tile of the rows asked for, in parallel.
+template <class TileMeans>
+void for_each_row_tile(std::span<const std::int64_t> rows, std::span<MeanDistances> out,
+                       const Context& ctx, const TileMeans& tile_means) {
+  std::fill(out.begin(), out.end(), MeanDistances{0, std::numeric_limits<double>::infinity()});
+  const auto count = static_cast<std::int64_t>(rows.size());
+  std::vector<Scratch> scratch(static_cast<std::size_t>(worker_count(ctx)));
+  parallel_for(ctx, (count + kTileRows - 1) / kTileRows, [&](std::int64_t chunk, int worker) {
+    const auto first = static_cast<std::size_t>(chunk * kTileRows);
+    const auto size = std::min(static_cast<std::size_t>(kTileRows), rows.size() - first);
+    tile_means(rows.subspan(first, size), out.subspan(first, size),
+               scratch[static_cast<std::size_t>(worker)]);
+  });
+}
+
+/// Sums of the distances of a tile's rows to all rows of a cluster, in their order.
+template <class T>
+void sum_distances(MatrixView<const T> x, std::span<const std::int64_t> cluster, const double* tile,
+                   double* points, double* sums) {
+  std::fill_n(sums, kTileRows, 0.0);
+  for (std::size_t first = 0; first < cluster.size(); first += kPoints) {
+    const auto block =
+        cluster.subspan(first, std::min<std::size_t>(kPoints, cluster.size() - first));
+    double* point = points;
+    for (const std::int64_t row : block) point = std::copy_n(x.row(row), x.cols, point);
+    leaves().add_distances(tile, x.cols, points, static_cast<std::int64_t>(block.size()), sums);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void mean_distances(MatrixView<const T> x, const Grouping& groups,
+                    std::span<const std::int64_t> rows, std::span<MeanDistances> out,
+                    const Context& ctx) {
+  const std::span<const std::int64_t> ordered = groups.rows;
+  for_each_row_tile(rows, out, ctx, [&](auto tile_rows, auto means, Scratch& scratch) {
+    const double* tile = gather_tile(x, tile_rows, scratch);
+    double* points = scratch.points.resize(kPoints * x.cols);
+    double* sums = scratch.distances.resize(kTileRows);
+    for (std::int64_t c = 0; c < groups.clusters(); ++c) {
+      const auto first = static_cast<std::size_t>(groups.first[static_cast<std::size_t>(c)]);
+      const auto size = static_cast<std::size_t>(groups.size(c));
+      sum_distances(x, ordered.subspan(first, size), tile, points, sums);
+      for (std::size_t r = 0; r < tile_rows.size(); ++r) {
+        const bool own = groups.cluster[static_cast<std::size_t>(tile_rows[r])] == c;
+        take_in(sums[r], groups.size(c), own, &means[r]);
+      }
+    }
+  });
+}
+
+template <class T>
+void mean_squared_distances(MatrixView<const T> x, const Grouping& groups,
+                            const ClusterMoments& moments, std::span<const std::int64_t> rows,
+                            std::span<MeanDistances> out, const Context& ctx) {
+  const auto centres = moments.means.view();
+  for_each_row_tile(rows, out, ctx, [&](auto tile_rows, auto means, Scratch& scratch) {
+    const double* tile = gather_tile(x, tile_rows, scratch);
+    double* distances = scratch.distances.resize(kPoints * kTileRows);
+    for (std::int64_t c = 0; c < groups.clusters(); ++c) {
+      const std::int64_t p = c % kPoints;
+      if (p == 0) {
+        leaves().squared_distances(tile, x.cols, centres.row(c),
+                                   std::min(kPoints, groups.clusters() - c), distances);
+      }
+      const auto size = static_cast<double>(groups.size(c));
+      for (std::size_t r = 0; r < tile_rows.size(); ++r) {
+        const double sum = distances[p * kTileRows + static_cast<std::int64_t>(r)] * size +
+                           moments.squared_distance[static_cast<std::size_t>(c)];
+        const bool own = groups.cluster[static_cast<std::size_t>(tile_rows[r])] == c;
+        take_in(sum, groups.size(c), own, &means[r]);
+      }
+    }
+  });
+}
+
+template void mean_distances(MatrixView<const float>, const Grouping&,
+                             std::span<const std::int64_t>, std::span<MeanDistances>,
+                             const Context&);
+template void mean_distances(MatrixView<const double>, const Grouping&,
+                             std::span<const std::int64_t>, std::span<MeanDistances>,
+                             const Context&);
+template void mean_squared_distances(MatrixView<const float>, const Grouping&,
+                                     const ClusterMoments&, std::span<const std::int64_t>,
+                                     std::span<MeanDistances>, const Context&);
+template void mean_squared_distances(MatrixView<const double>, const Grouping&,
+                                     const ClusterMoments&, std::span<const std::int64_t>,
+                                     std::span<MeanDistances>, const Context&);
+
+}  // namespace coterie::cpu

@@ -1,0 +1,105 @@
+// The innermost loops of the measures and of PCA, included by leaves.inl and under its rules.
+
+/// Every lane's root, correctly rounded. A loop over std::sqrt would stay scalar: it sets errno.
+inline Doubles square_root(Doubles v) {
+#if COTERIE_VECTOR_BYTES == 64
+  return _mm512_maskz_sqrt_pd(0xff, v);  // g++ 12 warns about the unmasked one's own header
+#elif COTERIE_VECTOR_BYTES == 32
+  return _mm256_sqrt_pd(v);
+#elif defined(__SSE2__)
+  return _mm_sqrt_pd(v);
+#else
+  for (int lane = 0; lane < kDoubleLanes; ++lane) v[lane] = __builtin_sqrt(v[lane]);
+  return v;
+#endif
+}
+
+void add_distances(const double* tile, std::int64_t cols, const double* points, std::int64_t count,
+                   double* sums) {
+  for (std::int64_t row = 0; row < kTileRows; row += kVectors * kDoubleLanes) {
+    Doubles sum[kVectors];
+    for (int v = 0; v < kVectors; ++v) sum[v] = load(sums + row + v * kDoubleLanes);
+    for_each_distance<kVectors, kPoints>(
+        tile, cols, points, count, row, [&sum](std::int64_t, int v, std::int64_t, Doubles squared) {
+          sum[v] += square_root(squared);
+        });
+    for (int v = 0; v < kVectors; ++v) store(sums + row + v * kDoubleLanes, sum[v]);
+  }
+}
+
+void square_roots(double* values, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; i += kDoubleLanes) {
+    store(values + i, square_root(load(values + i)));
+  }
+}
+
+// ----------------------------------------------------------------------------------- products
+
+constexpr int kBlockColumns = COTERIE_VECTOR_BYTES >= 64 ? 8 : 4;  // sums that fit the registers
+constexpr int kBlockVectors = COTERIE_VECTOR_BYTES >= 64 ? 1 : 2;
+
+/// Adds the products of kBlockColumns columns from i with kBlockVectors vectors of columns from j.
+inline void add_block_products(const double* rows, std::int64_t count, std::int64_t cols,
+                               std::int64_t i, std::int64_t j, double* products) {
+  Doubles sums[kBlockColumns][kBlockVectors] = {};
+  for (std::int64_t r = 0; r < count; ++r) {
+    const double* row = rows + r * cols;
+#pragma GCC unroll 8
+    for (int v = 0; v < kBlockVectors; ++v) {
+      const Doubles right = load(row + j + v * kDoubleLanes);
+#pragma GCC unroll 8
+      for (int c = 0; c < kBlockColumns; ++c) sums[c][v] += all(row[i + c]) * right;
+    }
+  }
+#pragma GCC unroll 8
+  for (int c = 0; c < kBlockColumns; ++c) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kBlockVectors; ++v) {
+      double* out = products + (i + c) * cols + j + v * kDoubleLanes;
+      store(out, load(out) + sums[c][v]);
+    }
+  }
+}
+
+void add_products(const double* rows, std::int64_t count, std::int64_t cols, std::int64_t first,
+                  std::int64_t last, double* products) {
+  for (std::int64_t i = first; i < last; i += kBlockColumns) {
+    const std::int64_t diagonal = i / kColumnPad * kColumnPad;
+    for (std::int64_t j = diagonal; j < cols; j += kBlockVectors * kDoubleLanes) {
+      add_block_products(rows, count, cols, i, j, products);
+    }
+  }
+}
+
+/// Products of kAxes axes with kVectors vectors of rows, held in registers.
+template <int kAxes>
+inline void block_projections(const double* tile, std::int64_t cols, const double* axes,
+                              double* out) {
+  Doubles sums[kAxes][kVectors] = {};
+  for (std::int64_t j = 0; j < cols; ++j) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      const Doubles x = load(tile + j * kTileRows + v * kDoubleLanes);
+#pragma GCC unroll 8
+      for (int a = 0; a < kAxes; ++a) sums[a][v] += all(axes[a * cols + j]) * x;
+    }
+  }
+#pragma GCC unroll 8
+  for (int a = 0; a < kAxes; ++a) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) store(out + a * kTileRows + v * kDoubleLanes, sums[a][v]);
+  }
+}
+
+void project(const double* tile, std::int64_t cols, const double* axes, std::int64_t count,
+             double* out) {
+  for (std::int64_t row = 0; row < kTileRows; row += kVectors * kDoubleLanes) {
+    std::int64_t a = 0;
+    for (; a + kPoints <= count; a += kPoints) {
+      block_projections<kPoints>(tile + row, cols, axes + a * cols, out + a * kTileRows + row);
+    }
+    for (; a < count; ++a) {
+      block_projections<1>(tile + row, cols, axes + a * cols, out + a * kTileRows + row);
+    }
+  }
+}

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/contract/function_ref.hpp"
+#include "coterie/context.hpp"
+
+namespace coterie::cpu {
+
+/// Threads that parallel_for uses for `ctx`; worker numbers are below it.
+int worker_count(const Context& ctx);
+
+/// Calls body(chunk, worker) once for every chunk in [0, chunks), on the calling thread and the
+/// process's pool; a worker number is never used by two threads at once. Every thread runs with
+/// the default floating-point environment. Polls ctx.interrupted on the calling thread and throws
+/// Interrupted; rethrows the first exception of a body. A call from inside a body runs alone.
+void parallel_for(const Context& ctx, std::int64_t chunks,
+                  FunctionRef<void(std::int64_t chunk, int worker)> body);
+
+}  // namespace coterie::cpu

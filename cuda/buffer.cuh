@@ -1,0 +1,96 @@
+#pragma once
+
+#include <new>
+
+#include "cuda/runtime.cuh"
+
+namespace coterie::cuda {
+
+/// The device's memory is used up. A std::bad_alloc, so that Python sees a MemoryError.
+class OutOfDeviceMemory : public std::bad_alloc {
+ public:
+  explicit OutOfDeviceMemory(std::size_t needed) {
+    std::size_t available = 0;
+    std::size_t total = 0;
+    static_cast<void>(cudaMemGetInfo(&available, &total));
+    message_ = "the GPU is out of memory: " + std::to_string(needed) + " bytes were needed, " +
+               std::to_string(available) + " of " + std::to_string(total) +
+               " are free; take device=\"cpu\" or fewer rows";
+  }
+  const char* what() const noexcept override { return message_.c_str(); }
+
+ private:
+  std::string message_;
+};
+
+/// Elements in device memory, not initialised, allocated and freed in the order of a stream.
+template <class T>
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(std::int64_t size, cudaStream_t stream) : size_(size), stream_(stream) {
+    if (size == 0) return;
+    const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(T);
+    void* memory = nullptr;
+    const cudaError_t status = cudaMallocAsync(&memory, bytes, stream);
+    if (status == cudaErrorMemoryAllocation) {
+      static_cast<void>(cudaGetLastError());  // it is reported here, not by the next launch
+      throw OutOfDeviceMemory(bytes);
+    }
+    check(status);
+    data_ = static_cast<T*>(memory);
+  }
+  ~Buffer() {
+    if (data_ != nullptr) static_cast<void>(cudaFreeAsync(data_, stream_));
+  }
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+
+  T* data() const { return data_; }
+  std::int64_t size() const { return size_; }
+  std::size_t bytes() const { return static_cast<std::size_t>(size_) * sizeof(T); }
+
+  /// Makes room for `size` elements; what was in it is lost when it has to grow.
+  void reserve(std::int64_t size, cudaStream_t stream) {
+    if (size > size_) *this = Buffer(size, stream);
+  }
+
+ private:
+  void swap(Buffer& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    std::swap(stream_, other.stream_);
+  }
+
+  T* data_ = nullptr;
+  std::int64_t size_ = 0;
+  cudaStream_t stream_ = nullptr;
+};
+
+/// Copies host memory to the device. The host memory may go as soon as the call returns.
+template <class T>
+void upload(const T* from, std::int64_t count, T* to, cudaStream_t stream) {
+  if (count == 0) return;
+  check(cudaMemcpyAsync(to, from, static_cast<std::size_t>(count) * sizeof(T),
+                        cudaMemcpyHostToDevice, stream));
+}
+
+/// Copies device memory to the host and waits for it, and for everything before it.
+template <class T>
+void download(const T* from, std::int64_t count, T* to, cudaStream_t stream) {
+  if (count != 0) {
+    check(cudaMemcpyAsync(to, from, static_cast<std::size_t>(count) * sizeof(T),
+                          cudaMemcpyDeviceToHost, stream));
+  }
+  check(cudaStreamSynchronize(stream));
+}
+
+template <class T>
+void fill_zero(Buffer<T>& buffer, cudaStream_t stream) {
+  if (buffer.size() != 0) check(cudaMemsetAsync(buffer.data(), 0, buffer.bytes(), stream));
+}
+
+}  // namespace coterie::cuda

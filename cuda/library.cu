@@ -1,0 +1,64 @@
+#include <string>
+
+#include "core/contract/device.hpp"
+#include "cuda/kmeans_passes.cuh"
+#include "cuda/runtime.cuh"
+
+namespace coterie::cuda {
+namespace {
+
+__global__ void probe_kernel() {}
+
+std::string compute_capability(const cudaDeviceProp& device) {
+  return std::to_string(device.major) + "." + std::to_string(device.minor);
+}
+
+struct Found {
+  bool usable = false;
+  std::string detail;
+};
+
+/// Looks for a GPU that this library has code for. No driver is not an error: it is the ordinary
+/// case on a machine without a GPU.
+Found find_device() {
+  int count = 0;
+  cudaDeviceProp device;
+  cudaError_t status = cudaGetDeviceCount(&count);
+  if (status == cudaSuccess && count == 0) status = cudaErrorNoDevice;
+  if (status == cudaSuccess) status = cudaGetDeviceProperties(&device, 0);
+  if (status != cudaSuccess) {
+    static_cast<void>(cudaGetLastError());
+    return {false, std::string("no usable GPU: ") + cudaGetErrorString(status)};
+  }
+  cudaFuncAttributes attributes;
+  status = cudaFuncGetAttributes(&attributes, probe_kernel);
+  if (status != cudaSuccess) {
+    static_cast<void>(cudaGetLastError());
+    return {false, std::string(device.name) + " (compute capability " + compute_capability(device) +
+                       ") cannot run this build: " + cudaGetErrorString(status)};
+  }
+  return {true, std::string(device.name) + " (compute capability " + compute_capability(device) +
+                    ")"};
+}
+
+DeviceTable make_table() {
+  DeviceTable table;
+  table.device = Device::Cuda;
+  table.f32.kmeans = kmeans_passes<float>;
+  table.f64.kmeans = kmeans_passes<double>;
+  return table;
+}
+
+}  // namespace
+}  // namespace coterie::cuda
+
+/// The library's one entry: see core/contract/device.hpp.
+extern "C" __attribute__((visibility("default"))) const coterie::DeviceLibrary*
+coterie_device_library() {
+  static const coterie::cuda::Found found = coterie::cuda::find_device();
+  static const coterie::DeviceTable table = coterie::cuda::make_table();
+  static const coterie::DeviceLibrary library = {coterie::DeviceTable::kAbi,
+                                                 found.usable ? &table : nullptr,
+                                                 found.detail.c_str()};
+  return &library;
+}

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <stdexcept>
+#include <string_view>
+
+#include "coterie/export.hpp"
+
+namespace coterie {
+
+/// Where a call runs. Auto takes a usable GPU that has the algorithm, else the CPU.
+enum class Device { Auto, Cpu, Cuda };
+
+/// How far a long call has come.
+struct Progress {
+  std::string_view stage;  // "seeding", "iterating"
+  std::int64_t step = 0;   // steps done
+  std::int64_t steps = 0;  // upper bound of the steps; 0 when it is not known
+};
+
+/// How a call runs; nothing in it changes a result.
+struct Context {
+  Context() = default;
+  Context(Device where) : device(where) {}  // so that a call may end in `Device::Cuda`
+
+  Device device = Device::Auto;
+  int threads = 0;  // CPU threads; 0: num_threads()
+  /// Asked often (several times a second) on the calling thread; true abandons the call.
+  std::function<bool()> interrupted = {};
+  /// Told of every step, on the calling thread.
+  std::function<void(const Progress&)> progress = {};
+};
+
+/// Thrown out of a call whose `Context::interrupted` said yes.
+struct COTERIE_API Interrupted : std::runtime_error {
+  Interrupted() : std::runtime_error("interrupted") {}
+};
+
+/// The device asked for is not there, or does not offer this call yet. The message says which.
+struct COTERIE_API DeviceUnavailable : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace coterie

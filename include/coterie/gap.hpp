@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "coterie/context.hpp"
+#include "coterie/export.hpp"
+#include "coterie/kmeans.hpp"
+#include "coterie/matrix.hpp"
+
+namespace coterie {
+
+struct GapParams {
+  int references = 10;  // data sets drawn uniformly over the box of x's columns
+  KMeansParams kmeans = {};
+};
+
+struct GapStatistic {
+  std::vector<double> gap;                       // one per k
+  std::vector<double> standard_error;            // s_k = sd * sqrt(1 + 1 / references)
+  std::vector<double> log_dispersion;            // ln W_k of x
+  std::vector<double> reference_log_dispersion;  // mean over the references
+};
+
+/// Gap statistic (Tibshirani, Walther & Hastie 2001) with W_k = the inertia of k-means.
+/// References come from the counter-based generator, one data set at a time.
+template <class T>
+GapStatistic gap_statistic(MatrixView<const T> x, std::span<const std::int64_t> clusters,
+                           const GapParams& params = {}, const Context& ctx = {});
+
+extern template COTERIE_API GapStatistic gap_statistic(MatrixView<const float>,
+                                                       std::span<const std::int64_t>,
+                                                       const GapParams&, const Context&);
+extern template COTERIE_API GapStatistic gap_statistic(MatrixView<const double>,
+                                                       std::span<const std::int64_t>,
+                                                       const GapParams&, const Context&);
+
+}  // namespace coterie

@@ -1,0 +1,60 @@
+#include "coterie/pca.hpp"
+
+#include "arrays.hpp"
+#include "bindings.hpp"
+#include "calls.hpp"
+
+namespace coterie::python {
+
+namespace {
+
+struct Axes {
+  py::array mean;
+  py::array explained_variance;
+  py::array components;
+  double total_variance;
+};
+
+template <class T>
+void bind(py::module_& m) {
+  m.def(
+      "pca",
+      [](const Array<T>& x, Device device, const py::object& progress) {
+        const auto rows = as_rows(x, "x");
+        auto found =
+            run(device, progress, [&](const Context& context) { return pca<T>(rows, context); });
+        return Axes{to_numpy(std::move(found.mean)), to_numpy(std::move(found.explained_variance)),
+                    to_numpy(std::move(found.components)), found.total_variance};
+      },
+      py::arg("x").noconvert(), py::kw_only(), py::arg("device"), py::arg("progress") = py::none());
+  m.def(
+      "pca_transform",
+      [](const Array<T>& x, const Array<double>& mean, const Array<double>& axes, Array<T>& out,
+         Device device, const py::object& progress) {
+        const auto rows = as_rows(x, "x");
+        const auto middle = as_values(mean, "mean");
+        const auto onto = as_rows(axes, "axes");
+        const auto into = as_writable_rows(out, "out");
+        run(device, progress, [&](const Context& context) {
+          pca_transform<T>(rows, {middle.begin(), middle.end()}, onto, into, context);
+          return true;
+        });
+      },
+      py::arg("x").noconvert(), py::kw_only(), py::arg("mean").noconvert(),
+      py::arg("axes").noconvert(), py::arg("out").noconvert(), py::arg("device"),
+      py::arg("progress") = py::none());
+}
+
+}  // namespace
+
+void bind_pca(py::module_& m) {
+  py::class_<Axes>(m, "PrincipalAxes")
+      .def_readonly("mean", &Axes::mean)
+      .def_readonly("explained_variance", &Axes::explained_variance)
+      .def_readonly("components", &Axes::components)
+      .def_readonly("total_variance", &Axes::total_variance);
+  bind<float>(m);
+  bind<double>(m);
+}
+
+}  // namespace coterie::python

@@ -1,0 +1,116 @@
+"""From whatever a caller holds to what the engine takes, copying only where that must be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
+
+# Importing _threads makes the engine's threads known to threadpoolctl.
+from coterie import _core, _threads  # noqa: F401
+
+Matrix = NDArray[Any]
+FLOATS = [np.float64, np.float32]
+
+_BLOCK_BYTES = 16 << 20
+_HOST = {1: "CPU", 3: "CUDA, pinned", 11: "ROCm, pinned"}  # DLPack's numbers of host memory
+
+
+def as_device(name: str) -> _core.Device:
+    """The engine's name of a device."""
+    if name not in _core.Device.__members__:
+        raise ValueError(f"device must be 'auto', 'cpu' or 'cuda', got {name!r}")
+    return _core.Device[name]
+
+
+def as_metric(name: str) -> _core.Metric:
+    """The engine's name of a metric."""
+    if name not in _core.Metric.__members__:
+        raise ValueError(f"metric must be 'euclidean' or 'sqeuclidean', got {name!r}")
+    return _core.Metric[name]
+
+
+def adopt(X: Any) -> Any:
+    """Makes DLPack arrays and Arrow streams readable for scikit-learn, which reads the rest."""
+    if hasattr(X, "__array__") or issparse(X):
+        return X
+    if hasattr(X, "__dlpack_device__"):
+        kind = int(X.__dlpack_device__()[0])
+        if kind not in _HOST:
+            raise TypeError(
+                f"X must be in host memory, got DLPack device type {kind}: copy it there first"
+            )
+        return np.from_dlpack(X)
+    if hasattr(X, "__arrow_c_stream__"):
+        import pyarrow
+
+        return pyarrow.table(X)
+    return X
+
+
+def check_rows(X: Any, name: str = "X") -> Any:
+    """A finite float32 or float64 matrix, or a CSR one; for functions."""
+    return check_array(adopt(X), accept_sparse="csr", dtype=FLOATS, input_name=name)
+
+
+def check_rows_of(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
+    """The same for an estimator's method; remembers or compares the features."""
+    return validate_data(estimator, adopt(X), reset=reset, accept_sparse="csr", dtype=FLOATS)
+
+
+def check_weights(sample_weight: Any, X: Any) -> NDArray[np.float64] | None:
+    """One float64 weight for each row; None means that each counts once."""
+    if sample_weight is None:
+        return None
+    weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    return np.ascontiguousarray(weights)
+
+
+def is_packed(X: Matrix) -> bool:
+    """Whether the engine can read X in place: each row contiguous, the rows one after another."""
+    item = X.itemsize
+    rows, cols = X.shape
+    apart = rows <= 1 or (X.strides[0] >= cols * item and X.strides[0] % item == 0)
+    return bool((cols <= 1 or X.strides[1] == item) and apart and X.flags.aligned)
+
+
+def packed(X: Matrix, dtype: DTypeLike) -> Matrix:
+    """X itself if the engine can read it as this dtype, else a copy."""
+    if is_packed(X) and X.dtype == dtype:
+        return X
+    return np.require(X, dtype=dtype, requirements=["C", "A"])
+
+
+def dense(X: Any, dtype: DTypeLike | None = None) -> Matrix:
+    """All of X as the engine reads it. A sparse X is written out: rows * columns values."""
+    return packed(X.toarray() if issparse(X) else X, X.dtype if dtype is None else dtype)
+
+
+def row_blocks(X: Any, dtype: DTypeLike) -> Iterator[tuple[slice, Matrix]]:
+    """X as the engine reads it: at once if that needs no copy, else in blocks of some megabytes."""
+    rows, cols = X.shape
+    step = max(1, _BLOCK_BYTES // (cols * np.dtype(dtype).itemsize))
+    if not issparse(X) and is_packed(X) and X.dtype == dtype:
+        step = max(rows, 1)
+    for start in range(0, rows, step):
+        block = slice(start, min(start + step, rows))
+        yield block, dense(X[block], dtype)
+
+
+@contextmanager
+def unchanged_on_error(*estimators: BaseEstimator) -> Iterator[None]:
+    """Whatever stops a fit, Ctrl-C included, leaves the estimators as they were before it."""
+    before = [dict(vars(estimator)) for estimator in estimators]
+    try:
+        yield
+    except BaseException:
+        for estimator, attributes in zip(estimators, before, strict=True):
+            vars(estimator).clear()
+            vars(estimator).update(attributes)
+        raise

@@ -1,0 +1,222 @@
+"""How good a clustering is, and distances between rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state, check_X_y
+
+from coterie import _core
+from coterie._inputs import (
+    FLOATS,
+    Matrix,
+    adopt,
+    as_device,
+    as_metric,
+    check_rows,
+    dense,
+    is_packed,
+)
+
+__all__ = [
+    "GapStatistic",
+    "calinski_harabasz_score",
+    "davies_bouldin_score",
+    "gap_statistic",
+    "pairwise_distances",
+    "pairwise_distances_chunked",
+    "silhouette_samples",
+    "silhouette_score",
+    "silhouette_score_sampled",
+]
+
+_BLOCK_BYTES = 64 << 20
+
+
+def silhouette_samples(
+    X: Any, labels: Any, *, metric: str = "euclidean", device: str = "auto"
+) -> NDArray[np.float64]:
+    """Silhouette of each row (Rousseeuw 1987), between -1 and 1; 0 in a cluster of one row.
+
+    "euclidean" looks at all pairs of rows, in O(n_samples) memory; "sqeuclidean" has a closed form
+    in O(n_samples * n_clusters * n_features) time. There must be 2 to n_samples - 1 labels.
+    """
+    X, codes = _check_labelled(X, labels)
+    return _core.silhouette_samples(
+        dense(X), codes, metric=as_metric(metric), device=as_device(device)
+    )
+
+
+def silhouette_score(
+    X: Any,
+    labels: Any,
+    *,
+    metric: str = "euclidean",
+    sample_size: int | None = None,
+    random_state: Any = None,
+    device: str = "auto",
+) -> float:
+    """Mean silhouette of the rows, or of a random subset taken by itself, as scikit-learn does.
+
+    :func:`silhouette_score_sampled` estimates the score of all rows better, and with an error.
+    """
+    if sample_size is not None:
+        X, labels = check_X_y(adopt(X), labels, accept_sparse="csr", dtype=FLOATS)
+        chosen = check_random_state(random_state).permutation(X.shape[0])[:sample_size]
+        X, labels = X[chosen], labels[chosen]
+    return float(np.mean(silhouette_samples(X, labels, metric=metric, device=device)))
+
+
+def silhouette_score_sampled(
+    X: Any,
+    labels: Any,
+    *,
+    sample_size: int,
+    random_state: Any = None,
+    metric: str = "euclidean",
+    device: str = "auto",
+) -> tuple[float, float]:
+    """Estimates ``silhouette_score(X, labels)``; returns the estimate and its standard error.
+
+    ``sample_size`` rows, drawn from the clusters in proportion to their sizes, are each compared
+    with all rows.
+    """
+    X, codes = _check_labelled(X, labels)
+    return _core.silhouette_sampled(
+        dense(X),
+        codes,
+        sample_size=int(sample_size),
+        seed=check_random_state(random_state).randint(2**31),
+        metric=as_metric(metric),
+        device=as_device(device),
+    )
+
+
+def davies_bouldin_score(X: Any, labels: Any, *, device: str = "auto") -> float:
+    """Davies-Bouldin index (1979): at least 0, lower is better."""
+    X, codes = _check_labelled(X, labels)
+    return _core.davies_bouldin(dense(X), codes, device=as_device(device))
+
+
+def calinski_harabasz_score(X: Any, labels: Any, *, device: str = "auto") -> float:
+    """Variance ratio of Calinski and Harabasz (1974): higher is better."""
+    X, codes = _check_labelled(X, labels)
+    return _core.calinski_harabasz(dense(X), codes, device=as_device(device))
+
+
+class GapStatistic(NamedTuple):
+    """Arrays with one entry for each ``k``."""
+
+    k: NDArray[np.int64]
+    gap: NDArray[np.float64]
+    standard_error: NDArray[np.float64]
+    log_dispersion: NDArray[np.float64]
+    reference_log_dispersion: NDArray[np.float64]
+
+
+def gap_statistic(
+    X: Any,
+    k: Iterable[int] = range(1, 11),
+    *,
+    n_refs: int = 10,
+    n_init: Any = "auto",
+    random_state: Any = None,
+    device: str = "auto",
+) -> GapStatistic:
+    """Gap statistic (Tibshirani, Walther and Hastie 2001) of k-means for each ``k``.
+
+    The gap is the mean ln(inertia) of ``n_refs`` data sets drawn uniformly over the box of the
+    features, less the ln(inertia) of X; each k-means is run ``n_init`` times ("auto": once).
+    """
+    X = check_rows(X)
+    clusters = [int(one) for one in k]
+    arrays = _core.gap_statistic(
+        dense(X),
+        clusters=clusters,
+        references=int(n_refs),
+        restarts=1 if n_init == "auto" else int(n_init),
+        seed=check_random_state(random_state).randint(2**31),
+        device=as_device(device),
+    )
+    return GapStatistic(np.array(clusters, np.int64), *arrays)
+
+
+def pairwise_distances(
+    X: Any,
+    Y: Any = None,
+    metric: str = "euclidean",
+    *,
+    out: Matrix | None = None,
+    device: str = "auto",
+) -> Matrix:
+    """Distance of each row of X to each row of Y (to each row of X without Y).
+
+    Computed from differences in float64 and rounded once, so that equal rows are exactly 0 apart.
+    The result has the dtype of X and Y, float64 if they differ, and is written into ``out`` if
+    that is given: an array of this dtype and of shape (rows of X, rows of Y) with contiguous rows.
+    """
+    left, right = _check_pair(X, Y)
+    shape = (left.shape[0], right.shape[0])
+    if out is None:
+        out = np.empty(shape, left.dtype)
+    elif out.shape != shape or out.dtype != left.dtype or not is_packed(out):
+        raise ValueError(
+            f"out must be {left.dtype} with contiguous rows and shape {shape}, got {out.dtype} "
+            f"with strides {out.strides} and shape {out.shape}"
+        )
+    _core.pairwise_distances(
+        left, right, metric=as_metric(metric), out=out, device=as_device(device)
+    )
+    return out
+
+
+def pairwise_distances_chunked(
+    X: Any,
+    Y: Any = None,
+    metric: str = "euclidean",
+    *,
+    rows: int | None = None,
+    device: str = "auto",
+) -> Iterator[Matrix]:
+    """Yields the matrix of :func:`pairwise_distances` in blocks of ``rows`` rows.
+
+    Without ``rows``, a block takes about 64 MiB.
+    """
+    left, right = _check_pair(X, Y)
+    if rows is None:
+        rows = max(1, _BLOCK_BYTES // max(1, right.shape[0] * right.itemsize))
+    if rows < 1:
+        raise ValueError(f"rows must be at least 1, got {rows}")
+    for start in range(0, left.shape[0], rows):
+        block = left[start : start + rows]
+        out = np.empty((block.shape[0], right.shape[0]), block.dtype)
+        _core.pairwise_distances(
+            block, right, metric=as_metric(metric), out=out, device=as_device(device)
+        )
+        yield out
+
+
+def _check_pair(X: Any, Y: Any) -> tuple[Matrix, Matrix]:
+    X = check_rows(X)
+    if Y is None:
+        left = dense(X)
+        return left, left
+    Y = check_rows(Y, "Y")
+    if X.shape[1] != Y.shape[1]:
+        raise ValueError(f"X and Y must have as many columns, got {X.shape[1]} and {Y.shape[1]}")
+    dtype = np.result_type(X.dtype, Y.dtype)
+    return dense(X, dtype), dense(Y, dtype)
+
+
+def _check_labelled(X: Any, labels: Any) -> tuple[Any, NDArray[np.int32]]:
+    """The checked data, and the labels as the numbers 0 to n_labels - 1."""
+    X, labels = check_X_y(adopt(X), labels, accept_sparse="csr", dtype=FLOATS)
+    distinct, codes = np.unique(labels, return_inverse=True)
+    if not 1 < len(distinct) < len(codes):
+        raise ValueError(
+            f"Number of labels is {len(distinct)}. Valid values are 2 to n_samples - 1 (inclusive)"
+        )
+    return X, codes.astype(np.int32)

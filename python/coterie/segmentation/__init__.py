@@ -1,0 +1,1 @@
+"""From raw orders to named customer segments and a report."""

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# build.sh [CMAKE OPTION...] -- [TARGET...]: configures and builds the preset "dev" in build/dev.
+source "$(dirname "$0")/lib.sh"
+options=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+  options+=("$1")
+  shift
+done
+[ $# = 0 ] || shift
+command -v ccache >/dev/null &&
+  options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_CUDA_COMPILER_LAUNCHER=ccache)
+log=$root/build/configure.log
+mkdir -p "$root/build"
+cmake --preset dev "${options[@]}" >"$log" 2>&1 || {
+  cat "$log" >&2
+  stop "CMake could not configure the build; see above"
+}
+sed -n '/^-- Coterie /,/^--   benchmarks/s/^-- //p' "$log"
+cmake --build "$build" -j "$(nproc)" ${1+--target "$@"}

@@ -1,0 +1,140 @@
+"""Every check of the project, one after the other, and at the end the counts of each.
+
+A step that fails does not stop the next ones. The last line reads 'N passed, N failed, N skipped'.
+"""
+
+import os
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import lint
+from cpp_files import ROOT
+
+BUILD = ROOT / "build" / "dev"
+
+
+@dataclass
+class Counts:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped
+        )
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def run(*command: str | Path, **environment: str) -> bool:
+    """Runs a command with its output shown; true when it succeeds."""
+    return subprocess.call(command, cwd=ROOT, env=os.environ | environment) == 0
+
+
+def one(succeeded: bool) -> Counts:
+    return Counts(passed=1) if succeeded else Counts(failed=1)
+
+
+def junit_counts(report: Path, succeeded: bool) -> Counts:
+    """The counts of a JUnit report; a run that failed without naming a test is a failure too."""
+    counts = Counts()
+    if report.exists():
+        for suite in ElementTree.parse(report).getroot().iter("testsuite"):
+            total, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
+            failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+            counts += Counts(total - failed - skipped, failed, skipped)
+    if not succeeded and counts.failed == 0:
+        counts.failed = 1
+    return counts
+
+
+def build() -> Counts:
+    return one(
+        run("scripts/build.sh", "-DCOTERIE_BUILD_TESTS=ON", "-DCOTERIE_BUILD_BENCH=ON", "--", "all")
+    )
+
+
+def public_headers() -> Counts:
+    """Each public header, alone in a source file; every failure is shown, not only the first."""
+    headers = list((ROOT / "include").rglob("*.hpp"))
+    compiled = run(
+        "cmake", "--build", BUILD, "--target", "all_verify_interface_header_sets", "--", "-k", "0"
+    )
+    return Counts(passed=len(headers)) if compiled else Counts(failed=1)
+
+
+def cpp_tests() -> Counts:
+    report = BUILD / "ctest.xml"
+    report.unlink(missing_ok=True)
+    jobs = str(os.cpu_count())
+    passed = run(
+        "ctest", "--preset", "dev", "--quiet", "-j", jobs, "--output-junit", report, "--progress"
+    )
+    counts = junit_counts(report, passed)
+    if not passed:
+        run("ctest", "--preset", "dev", "--rerun-failed")
+    return counts
+
+
+def pytest(name: str, *arguments: str, **environment: str) -> Counts:
+    report = BUILD / f"{name}.xml"
+    report.unlink(missing_ok=True)
+    passed = run(
+        sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *arguments, **environment
+    )
+    return junit_counts(report, passed)
+
+
+def python_tests() -> Counts:
+    return pytest("pytest")
+
+
+def python_tests_on_cuda_layer() -> Counts:
+    """The tests marked cuda, on the layer that runs the CUDA sources on the CPU."""
+    layer = BUILD / "bin" / "libcoterie_cuda_on_cpu.so"
+    if not layer.exists():
+        return Counts(skipped=1)
+    return pytest("pytest-cuda-on-cpu", "-m", "cuda", COTERIE_CUDA_LIBRARY=str(layer))
+
+
+def consumer() -> Counts:
+    return one(run("scripts/consumer.sh", BUILD))
+
+
+STEPS: dict[str, Callable[[], Counts]] = {
+    "build": build,
+    "public headers, each alone": public_headers,
+    "C++ tests": cpp_tests,
+    "Python tests": python_tests,
+    "Python tests, CUDA on the CPU": python_tests_on_cuda_layer,
+    "C++ program that uses the installed package": consumer,
+    "format (clang-format, ruff)": lambda: one(lint.formatting()),
+    "lint (ruff)": lambda: one(lint.ruff()),
+    "types (mypy)": lambda: one(lint.mypy()),
+    "lint (clang-tidy)": lambda: one(lint.clang_tidy(BUILD)),
+}
+
+
+def main() -> int:
+    results: dict[str, tuple[Counts, float]] = {}
+    for name, step in STEPS.items():
+        print(f"\n=== {name}", flush=True)
+        start = time.monotonic()
+        results[name] = step(), time.monotonic() - start
+    print("\n=== summary")
+    for name, (counts, seconds) in results.items():
+        print(f"{name:<45}{counts!s:<40}{seconds:6.0f} s")
+    total = sum((counts for counts, _ in results.values()), Counts())
+    print(total)
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

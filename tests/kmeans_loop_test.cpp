@@ -1,0 +1,143 @@
+// The loop of k-means over a scripted device: what it asks for, in which order, and when it stops.
+#include "core/kmeans_loop.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <map>
+#include <set>
+
+#include "cpu/kmeans.hpp"
+#include "testing.hpp"
+
+namespace coterie {
+namespace {
+
+using ::testing::ElementsAre;
+
+/// Four rows on a line, 0 1 8 9, whose labels follow a script instead of the distances.
+class ScriptedPasses final : public KMeansPasses<double> {
+ public:
+  using Script = std::vector<std::vector<std::int32_t>>;  // labels of each pass; the last repeats
+
+  explicit ScriptedPasses(Script script) : script_(std::move(script)) {}
+
+  ColumnRange range(RowBlock) override { return {.low = {0}, .high = {9}}; }
+  void spread(RowBlock, const Frame&, SpreadSums&) override {}
+  std::unique_ptr<SeedingPasses<double>> seeding() override { return nullptr; }
+  void copy_row(std::int64_t row, std::span<double> out) override { out[0] = rows_[row]; }
+  void open(int) override { log.push_back("open"); }
+  void close(int) override { log.push_back("close"); }
+
+  void lloyd(RowBlock block, const Frame& frame, std::span<LloydTask<double>> tasks) override {
+    LloydTask<double>& task = tasks[0];
+    log.push_back(task.sums ? "lloyd" : "label");
+    const auto& labels = script_[std::min(pass_++, script_.size() - 1)];
+    for (std::int64_t i = block.first; i < block.first + block.rows; ++i) {
+      const std::int32_t old = labels_[i];
+      if (labels[i] == old) continue;
+      ++task.changed;
+      labels_[i] = labels[i];
+      if (task.sums == nullptr) continue;
+      if (old >= 0) add(*task.sums, frame, i, old, -1);
+      add(*task.sums, frame, i, labels[i], 1);
+    }
+  }
+  FixedSum inertia(RowBlock, const Frame&, int, MatrixView<const double>, double) override {
+    log.push_back("inertia");
+    return {};
+  }
+  std::vector<FarRow> farthest(RowBlock, int, MatrixView<const double>, std::int64_t) override {
+    log.push_back("farthest");
+    return far;
+  }
+  void labels(RowBlock block, int, std::span<std::int32_t> out) override {
+    std::copy_n(labels_ + block.first, block.rows, out.begin());
+  }
+
+  std::vector<std::string> log;
+  std::vector<FarRow> far;
+
+ private:
+  void add(LloydSums& sums, const Frame& frame, std::int64_t row, std::int32_t to, int sign) {
+    FixedSum limbs;
+    const double limb = std::ldexp(1.0, frame.bits);
+    to_limbs(rows_[row] - frame.shift[0], frame.scale[0], limb, &limbs.high, &limbs.low);
+    sums.high[to] += sign * limbs.high;
+    sums.low[to] += sign * limbs.low;
+    to_limbs(1, frame.weight_scale, limb, &limbs.high, &limbs.low);
+    sums.weight[to] += {sign * limbs.high, sign * limbs.low};
+    sums.count[to] += sign;
+  }
+
+  const double rows_[4] = {0, 1, 8, 9};
+  std::int32_t labels_[4] = {-1, -1, -1, -1};
+  Script script_;
+  std::size_t pass_ = 0;
+};
+
+KMeansResult<double> fit(ScriptedPasses& passes, std::vector<double> start, KMeansParams params) {
+  const KMeansSource<double> source{.passes = passes, .rows = 4, .cols = 1};
+  const auto clusters = static_cast<std::int64_t>(start.size());
+  const KMeansModel<double> model{.clusters = clusters, .starts = {{start.data(), clusters, 1, 1}}};
+  return run_kmeans<double>(source, frame_of(source), {&model, 1}, params, {})[0];
+}
+
+TEST(KMeansLoop, StopsWhenNoLabelChangesAndNeedsNoFurtherPass) {
+  ScriptedPasses passes({{0, 0, 1, 1}});
+  const auto result = fit(passes, {0, 9}, {.tolerance = 0});
+  EXPECT_EQ(result.iterations, 2);
+  EXPECT_THAT(result.centroids.values, ElementsAre(0.5, 8.5));
+  EXPECT_THAT(passes.log, ElementsAre("open", "lloyd", "lloyd", "inertia", "close"));
+}
+
+TEST(KMeansLoop, AtTheLastIterationLabelsAreMadeToMatchTheMovedCentroids) {
+  ScriptedPasses passes({{0, 0, 1, 1}, {0, 1, 1, 1}});
+  const auto result = fit(passes, {0, 9}, {.max_iterations = 1, .tolerance = 0});
+  EXPECT_EQ(result.iterations, 1);
+  EXPECT_THAT(passes.log, ElementsAre("open", "lloyd", "label", "inertia", "close"));
+  EXPECT_THAT(result.labels, ElementsAre(0, 1, 1, 1));  // the labels of the last pass
+}
+
+TEST(KMeansLoop, EmptyClusterTakesTheFarthestRowAndLeavesSingleRowsAlone) {
+  // Cluster 2 is empty; row 0 is cluster 0's only row, so the next farthest, row 3, moves.
+  ScriptedPasses passes({{0, 1, 1, 1}, {0, 1, 1, 2}});
+  passes.far = {{50, 0}, {30, 3}, {20, 2}};
+  const auto result = fit(passes, {0, 5, 100}, {.tolerance = 0});
+  EXPECT_THAT(result.centroids.values, ElementsAre(0, 4.5, 9));
+  EXPECT_EQ(result.iterations, 2);  // the second pass moves nothing: a shift of 0 stops
+}
+
+TEST(KMeansLoop, RowsOnTheirCentroidAreNotRelocated) {
+  ScriptedPasses passes({{0, 0, 0, 0}});
+  passes.far = {{0, 0}, {0, 1}};
+  const auto result = fit(passes, {4, 100}, {.tolerance = 0});
+  EXPECT_THAT(result.centroids.values, ElementsAre(4.5, 4.5));  // the heaviest cluster's place
+}
+
+TEST(KMeansLoop, BlocksOfAnySizeGiveTheSameBits) {
+  const auto x = testing_support::make_rows<float>(3000, 4);
+  std::vector<double> weights;
+  for (int i = 0; i < 3000; ++i) weights.push_back(0.1 * (i % 11));
+  const KMeansParams params{.restarts = 2, .seed = 9};
+  const KMeansModel<float> model{.clusters = 6};
+  std::vector<KMeansResult<float>> results;
+  for (const std::int64_t block_rows : {0, 1, 7, 1024, 2999}) {
+    const Context ctx;
+    const auto passes = cpu::kmeans_passes<float>(x.view(), weights, ctx);
+    const KMeansSource<float> source{.passes = *passes,
+                                     .rows = x.rows,
+                                     .cols = x.cols,
+                                     .weights = weights,
+                                     .block_rows = block_rows};
+    results.push_back(run_kmeans<float>(source, frame_of(source), {&model, 1}, params, ctx)[0]);
+    EXPECT_EQ(results.back().labels, results[0].labels) << block_rows;
+    EXPECT_EQ(results.back().centroids.values, results[0].centroids.values) << block_rows;
+    EXPECT_EQ(results.back().inertia, results[0].inertia) << block_rows;
+    EXPECT_EQ(results.back().iterations, results[0].iterations) << block_rows;
+  }
+}
+
+}  // namespace
+}  // namespace coterie

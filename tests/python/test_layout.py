@@ -1,0 +1,100 @@
+"""The direction of includes, and that no source file is forgotten by the build."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SUFFIXES = {".hpp", ".h", ".cpp", ".inl", ".cu", ".cuh"}
+INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
+
+# What a folder may include of the project's own: include <- core/contract <- cpu, cuda <- core.
+# (core/ reaches a device through core/contract and, for the CPU, through cpu/.)
+ALLOWED = {
+    "include": ("coterie/",),
+    "core/contract": ("coterie/", "core/contract/"),
+    "cpu": ("coterie/", "core/contract/", "cpu/"),
+    "cuda": ("coterie/", "core/contract/", "cuda/"),
+    "core": ("coterie/", "core/", "cpu/"),
+}
+OWN = ("coterie/", "core/", "cpu/", "cuda/", "python/", "tests/", "bench/")
+# A header of the standard library has neither a folder nor a suffix.
+STANDARD = re.compile(r"^[a-z_]+$")
+
+
+def sources(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.suffix in SUFFIXES)
+
+
+def violations(root: Path) -> list[str]:
+    """Every include that points the wrong way, as 'file includes header'."""
+    found = []
+    for folder in ("include", "core", "cpu", "cuda"):
+        for path in sources(root / folder):
+            name = path.relative_to(root).as_posix()
+            part = "core/contract" if name.startswith("core/contract/") else folder
+            for quoted, angled in INCLUDE.findall(path.read_text()):
+                header = quoted or angled
+                own = header.startswith(OWN)
+                wrong = own and not header.startswith(ALLOWED[part])
+                foreign = part == "include" and not own and not STANDARD.match(header)
+                # Own headers are named from the root: a reader, and this test, see whose they are.
+                relative = bool(quoted) and not own
+                if wrong or foreign or relative:
+                    found.append(f"{name} includes {header}")
+    return found
+
+
+def test_includes_point_downwards() -> None:
+    assert violations(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("cpu/kmeans.cpp", '#include "cuda/kmeans.cuh"'),
+        ("cuda/kmeans.cu", '#include "cpu/thread_pool.hpp"'),
+        ("cpu/kmeans.cpp", '#include "core/checks.hpp"'),
+        ("cuda/kmeans.cu", '#include "core/checks.hpp"'),
+        ("core/contract/kmeans.hpp", '#include "core/checks.hpp"'),
+        ("core/kmeans.cpp", '#include "cuda/kmeans.cuh"'),
+        ("core/kmeans.cpp", '#include "checks.hpp"'),
+        ("include/coterie/pca.hpp", "#include <Eigen/Core>"),
+        ("include/coterie/pca.hpp", '#  include "core/contract/pca.hpp"'),
+        ("include/coterie/pca.hpp", "#include <cuda_runtime.h>"),
+    ],
+)
+def test_an_include_that_points_the_wrong_way_is_found(
+    tmp_path: Path, file: str, line: str
+) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.write_text(f"#pragma once\n#include <vector>\n{line}\n")
+    assert len(violations(tmp_path)) == 1
+
+
+def listed(folder: str) -> str:
+    return (ROOT / folder / "CMakeLists.txt").read_text()
+
+
+def test_every_public_header_is_installed() -> None:
+    names = listed("include")
+    headers = [path.relative_to(ROOT / "include") for path in sources(ROOT / "include")]
+    assert headers
+    assert [str(header) for header in headers if str(header) not in names] == []
+
+
+@pytest.mark.parametrize("folder", ["core", "cpu", "cuda", "python/bindings"])
+def test_every_source_is_compiled(folder: str) -> None:
+    names = listed(folder).split()
+    found = [path for path in sources(ROOT / folder) if path.suffix in {".cpp", ".cu"}]
+    assert found
+    missing = [path.relative_to(ROOT / folder).as_posix() for path in found]
+    assert [name for name in missing if name not in {n.strip("()") for n in names}] == []
+
+
+def test_every_cpp_test_is_compiled() -> None:
+    names = listed("tests")
+    assert [path.name for path in (ROOT / "tests").glob("*.cpp") if path.name not in names] == []
