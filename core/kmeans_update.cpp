@@ -9,6 +9,12 @@ namespace {
 
 bool is_zero(const FixedSum& sum) { return sum.high == 0 && sum.low == 0; }
 
+FixedSum weight_limbs(double weight, const Frame& frame) {
+  FixedSum limbs;
+  to_limbs(weight, frame.weight_scale, std::ldexp(1.0, frame.bits), &limbs.high, &limbs.low);
+  return limbs;
+}
+
 /// Moves a row's limbs from one cluster's sums to another's.
 template <class T>
 void move_row(std::span<const T> row, double weight, const Frame& frame, std::int64_t from,
@@ -26,7 +32,7 @@ void move_row(std::span<const T> row, double weight, const Frame& frame, std::in
     sums.high[target] += limbs.high;
     sums.low[target] += limbs.low;
   }
-  to_limbs(weight, frame.weight_scale, limb, &limbs.high, &limbs.low);
+  limbs = weight_limbs(weight, frame);
   sums.weight[static_cast<std::size_t>(to)] += limbs;
   sums.weight[static_cast<std::size_t>(from)] += {-limbs.high, -limbs.low};
   ++sums.count[static_cast<std::size_t>(to)];
@@ -52,10 +58,12 @@ void relocate(const KMeansSource<T>& source, const Frame& frame, int slot,
     if (next == empty.size() || candidate.distance == 0) return;
     std::int32_t from;
     source.passes.labels({candidate.row, 1}, slot, {&from, 1});
-    if (sums.count[static_cast<std::size_t>(from)] <= 1) continue;
+    const double weight = source.weight(candidate.row);
+    const FixedSum own = weight_limbs(weight, frame);
+    const FixedSum& all = sums.weight[static_cast<std::size_t>(from)];
+    if (all.high == own.high && all.low == own.low) continue;  // its cluster's last row
     source.passes.copy_row(candidate.row, row);
-    move_row(std::span<const T>(row), source.weight(candidate.row), frame, from, empty[next++],
-             sums);
+    move_row(std::span<const T>(row), weight, frame, from, empty[next++], sums);
   }
 }
 

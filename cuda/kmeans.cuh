@@ -34,10 +34,14 @@ struct DeviceRows {
   }
 };
 
-/// Rows of doubles from host memory, contiguous on the device.
+/// A matrix in host memory, made contiguous on the device.
 template <class T>
 Buffer<T> upload_matrix(MatrixView<const T> from, cudaStream_t stream) {
   Buffer<T> to(from.rows * from.cols, stream);
+  if (from.stride == from.cols) {
+    upload(from.data, to.size(), to.data(), stream);
+    return to;
+  }
   const std::size_t width = static_cast<std::size_t>(from.cols) * sizeof(T);
   check(cudaMemcpy2DAsync(to.data(), width, from.data,
                           static_cast<std::size_t>(from.stride) * sizeof(T), width,

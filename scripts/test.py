@@ -98,7 +98,7 @@ def python_tests() -> Counts:
 
 def python_tests_on_cuda_layer() -> Counts:
     """The tests marked cuda, on the layer that runs the CUDA sources on the CPU."""
-    layer = BUILD / "bin" / "libcoterie_cuda_on_cpu.so"
+    layer = BUILD / "bin" / "libcoterie_cuda_emulated.so"
     if not layer.exists():
         return Counts(skipped=1)
     return pytest("pytest-cuda-on-cpu", "-m", "cuda", COTERIE_CUDA_LIBRARY=str(layer))
@@ -127,7 +127,9 @@ def main() -> int:
     for name, step in STEPS.items():
         print(f"\n=== {name}", flush=True)
         start = time.monotonic()
-        results[name] = step(), time.monotonic() - start
+        counts = step()
+        results[name] = counts, time.monotonic() - start
+        print(f"{name}: {counts}", flush=True)
     print("\n=== summary")
     for name, (counts, seconds) in results.items():
         print(f"{name:<45}{counts!s:<40}{seconds:6.0f} s")

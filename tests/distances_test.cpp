@@ -122,5 +122,15 @@ TYPED_TEST(Distances, NameWhatIsWrong) {
             "y must be finite, got infinity in row 3, column 0");
 }
 
+TEST(DistancesDevice, SaysWhyTheGpuCannot) {
+  const auto x = normal_rows<double>(2, 2, 9);
+  Rows<double> out(2, 2);
+  EXPECT_THROW(
+      pairwise_distances<double>(x.view(), x.view(), Metric::Euclidean, out.view(), Device::Cuda),
+      DeviceUnavailable);
+  pairwise_distances<double>(x.view(), x.view(), Metric::Euclidean, out.view(), Device::Auto);
+  EXPECT_EQ(out(1, 1), 0);
+}
+
 }  // namespace
 }  // namespace coterie

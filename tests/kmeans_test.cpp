@@ -173,11 +173,22 @@ TEST(KMeansCpu, AnEmptyClusterMovesToTheFarthestRow) {
   EXPECT_THAT(fit[0].labels, ElementsAre(0, 0, 0, 1));
 }
 
+TEST(KMeansCpu, AClusterKeepsItsLastRowOfPositiveWeight) {
+  // Row 2 is the farthest, but only it gives cluster 1 weight; row 1 is the next.
+  const std::array x{0.0, 4.0, 20.0, 11.0};
+  const std::vector<double> weights{1, 1, 1, 0};
+  const std::array start{0.0, 12.0, 1000.0};
+  const KMeansModel<double> model{.clusters = 3, .starts = {{start.data(), 3, 1, 1}}};
+  const auto fit = kmeans_sweep<double>({x.data(), 4, 1, 1}, {&model, 1}, {.weights = weights});
+  EXPECT_THAT(fit[0].centroids.values, ElementsAre(0.0, 20.0, 4.0));
+}
+
 TEST(KMeansCpu, FewerDistinctRowsThanClustersStillEnds) {
   const auto x = make_rows<float>(50, 3, Shape::Duplicates);  // seven distinct rows
   const auto fit = kmeans<float>(x.view(), {.clusters = 10});
   EXPECT_EQ(std::set<std::int32_t>(fit.labels.begin(), fit.labels.end()).size(), 7u);
   EXPECT_EQ(fit.inertia, 0);
+  EXPECT_EQ(fit.rechecked, 0) << "of equal centroids only the first may compete";
 }
 
 TEST(KMeansCpu, RowsMayBeFartherApartThanTheirColumns) {
@@ -212,6 +223,29 @@ TEST(KMeansCpu, AssignGivesLabelsAndInertiaOfTheFit) {
   const auto again = assign<float>(x.view(), std::as_const(fit.centroids).view());
   EXPECT_EQ(again.labels, fit.labels);
   EXPECT_EQ(again.inertia, fit.inertia);
+}
+
+TEST(KMeansCpu, RowsOnBisectorsAreDecidedCanonically) {
+  // Midpoints of two centroids: float32 alone cannot tell which one is nearer.
+  for (const std::int64_t cols : {3, 16, 33}) {
+    const auto centroids = make_rows<float>(12, cols, Shape::Blobs, 3);
+    Matrix<float> x(66, cols);
+    std::int64_t row = 0;
+    for (std::int64_t a = 0; a < 12; ++a) {
+      for (std::int64_t b = 0; b < a; ++b, ++row) {
+        for (std::int64_t j = 0; j < cols; ++j) {
+          x.view()(row, j) = (centroids.view()(a, j) + centroids.view()(b, j)) / 2;
+        }
+      }
+    }
+    const auto assignment = assign<float>(std::as_const(x).view(), centroids.view());
+    for (std::int64_t i = 0; i < x.rows; ++i) {
+      ASSERT_EQ(
+          assignment.labels[static_cast<std::size_t>(i)],
+          testing_support::nearest_centroid<float>(x.view().row(i), centroids.view()))
+          << "row " << i << ", " << cols << " columns";
+    }
+  }
 }
 
 TEST(KMeansCpu, PlusPlusPicksDistinctRowsAndIsAPrefix) {

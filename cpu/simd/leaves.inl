@@ -3,10 +3,6 @@
 // internal linkage and nothing calls an inline function of the standard library: the linker keeps
 // one copy of those, and a copy built for AVX-512 would crash elsewhere.
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 #include <cstdint>
 
 #include "cpu/simd/leaves_sets.hpp"

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <type_traits>
 #include <vector>
 
 namespace coterie {
@@ -16,11 +15,7 @@ struct MatrixView {
 
   constexpr T* row(std::int64_t i) const { return data + i * stride; }
   constexpr T& operator()(std::int64_t i, std::int64_t j) const { return data[i * stride + j]; }
-  constexpr operator MatrixView<const T>() const
-    requires(!std::is_const_v<T>)
-  {
-    return {data, rows, cols, stride};
-  }
+  constexpr operator MatrixView<const T>() const { return {data, rows, cols, stride}; }
 };
 
 /// Rows of numbers, owned and contiguous.

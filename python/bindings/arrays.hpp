@@ -30,6 +30,7 @@ void require_rows(const Array<T>& x, const char* name) {
     throw std::invalid_argument(std::string(name) + " must have 2 dimensions, got " +
                                 std::to_string(x.ndim()));
   }
+  if (x.size() == 0) return;
   const auto item = static_cast<py::ssize_t>(sizeof(T));
   const bool packed_row = x.shape(1) <= 1 || x.strides(1) == item;
   const bool apart =
@@ -42,7 +43,8 @@ void require_rows(const Array<T>& x, const char* name) {
 
 template <class T>
 std::int64_t row_stride(const Array<T>& x) {
-  if (x.shape(0) <= 1) return x.shape(1);  // NumPy leaves the stride of a single row undefined
+  // NumPy leaves the strides of nothing and of a single row undefined.
+  if (x.size() == 0 || x.shape(0) == 1) return x.shape(1);
   return x.strides(0) / static_cast<py::ssize_t>(sizeof(T));
 }
 

@@ -182,7 +182,12 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _check(self, X: Any, *, reset: bool) -> Any:
         return validate_data(
-            self, adopt(X), reset=reset, dtype=FLOATS, accept_sparse=("csr", "csc")
+            self,
+            adopt(X),
+            reset=reset,
+            dtype=FLOATS,
+            accept_sparse=("csr", "csc"),
+            ensure_min_samples=2 if reset else 1,  # a single row has no variance
         )
 
     def _fit(self, X: Any) -> Any:

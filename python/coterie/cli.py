@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from coterie.segmentation.errors import InputError
@@ -26,10 +27,11 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status: 0, 2 for a fault in the input, 130 interrupted."""
-    if argv is None:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up as Ctrl-C does
-    args = _parser().parse_args(argv)
     try:
+        if argv is None:
+            signal.signal(signal.SIGINT, _interrupt)
+            signal.signal(signal.SIGTERM, _interrupt)  # cleans up as Ctrl-C does
+        args = _parser().parse_args(argv)
         args.command(args)
     except InputError as error:
         print(f"coterie: {' '.join(str(error).split())}", file=sys.stderr)
@@ -38,6 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("coterie: interrupted; earlier output is as it was", file=sys.stderr)
         return 130
     return 0
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    Progress.interrupted = True
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,12 +1,11 @@
 """scikit-learn's own checks of what an estimator must keep to."""
 
 import pytest
+from coterie import PCA, KMeans
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from coterie import PCA, KMeans
-
-# scikit-learn lists the same two for its own KMeans: a weight of 2 draws other starting centres than
-# a row given twice.
+# scikit-learn lists the same two for its own KMeans: a weight of 2 draws other starting centres
+# than a row given twice.
 SAME_SEEDS_ARE_OTHER_ROWS = "weights change which rows the seed draws"
 KMEANS_MAY_FAIL = {
     "check_sample_weight_equivalence_on_dense_data": SAME_SEEDS_ARE_OTHER_ROWS,

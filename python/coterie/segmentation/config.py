@@ -227,7 +227,7 @@ def _segment(table: TomlTable) -> SegmentSettings:
     settings = SegmentSettings(
         k,
         (k_range[0], k_range[1]),
-        table.number("min_stability", float, 0.9, -1, 1),
+        table.number("min_stability", float, 0.9, 0, 1),
         table.number("seed", int, 0, 0, 2**31 - 1),
         _names(table.table("names"), k or k_range[1]),
     )

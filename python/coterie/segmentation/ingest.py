@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,10 +173,15 @@ def _explained(error: duckdb.Error, sql: str, columns: list[str], where: str) ->
         name = line.split('"')[1]
         return f"{where} = {sql!r}: the file has no column {name!r}{nearest(name, columns)}"
     if isinstance(error, duckdb.ParserException):
-        line = line.replace('at or near ")"', "at its end")
-        hint = " (columns with spaces in their names go in double quotes)"
-        return f"{where} = {sql!r}: not an SQL expression: {line}{hint}"
-    return f"{where} = {sql!r}: {line}"
+        at = re.search(r"LINE (\d+):", str(error))
+        if at and int(at[1]) > 1 + len(sql.splitlines()):  # past its lines: in the SQL around it
+            line = "it is not complete"
+        hint = "columns with spaces in their names go in double quotes"
+        return f"{where} = {sql!r}: not an SQL expression: {line} ({hint})"
+    if "cannot contain aggregates" in line:
+        line = "must give a value for each row, but it is an aggregate"
+    meant = re.search(r"^Did you mean .*$", str(error), re.MULTILINE)
+    return f"{where} = {sql!r}: {line}" + (f" {meant[0]}" if meant else "")
 
 
 def _typed(
@@ -255,7 +261,9 @@ def _counted(
     reasons = [f"{row[1]:,} left out: {row[0]}" for row in rows if row[0] is not None]
     if not left:
         told = "; ".join(reasons) or "the files are empty"
-        raise InputError(f"source.orders: none of {rows_in:,} rows is left ({told}); check keep")
+        raise InputError(
+            f"source.orders: none of {rows_in:,} rows is left ({told}); check keep and map"
+        )
     _, rows_out, not_finite, last = left[0]
     if not_finite:
         raise InputError(

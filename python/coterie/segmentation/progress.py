@@ -13,7 +13,12 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 
 class Progress:
-    """Reports to stderr, so that stdout stays free for results."""
+    """Reports to stderr, so that stdout stays free for results.
+
+    Also notices an interrupt that a library swallowed (pyarrow does while it imports pandas).
+    """
+
+    interrupted = False  # set by a signal handler
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
@@ -21,6 +26,7 @@ class Progress:
 
     def line(self, text: str) -> None:
         """One plain line, unless quiet."""
+        self._check()
         if not self._quiet:
             print(text, file=sys.stderr, flush=True)
 
@@ -42,6 +48,7 @@ class Progress:
             with tqdm(total=total, desc=name, leave=False, file=sys.stderr) as bar:
 
                 def advance(step: str) -> None:
+                    self._check()
                     bar.set_postfix_str(step, refresh=False)
                     bar.update()
 
@@ -52,9 +59,14 @@ class Progress:
 
         def count(step: str) -> None:
             nonlocal said, done
+            self._check()
             done += 1
             if time.monotonic() - said >= _SECONDS_BETWEEN_LINES:
                 said = time.monotonic()
                 self.line(f"{name}: {done} of {total}, {step}")
 
         yield count
+
+    def _check(self) -> None:
+        if Progress.interrupted:
+            raise KeyboardInterrupt

@@ -17,7 +17,7 @@ from .report_format import (
     percent,
     wrapped,
 )
-from .results import Floats, ReportData, Segment
+from .results import Feature, Floats, ReportData, Segment
 
 Figure = dict[str, Any]
 
@@ -100,12 +100,11 @@ def shares(data: ReportData) -> Chart:
     rows = [("of customers", CUSTOMERS, [s.share_of_customers for s in segments])]
     if all(share is not None for share in known):
         rows.append(("of revenue", REVENUE, [share or 0.0 for share in known]))
-    widest = max(max(values) for _, _, values in rows) or 1.0
+    drawn = [value for _, _, values in rows for value in values]
     traces = [
         {
             "type": "bar",
             "orientation": "h",
-            "name": f"Share {name}",
             "x": [round(v * 100, 3) for v in values],
             "y": list(range(len(segments))),
             "text": [chart_text(percent(v)) for v in values],
@@ -123,15 +122,15 @@ def shares(data: ReportData) -> Chart:
     figure = layout(
         48 + len(segments) * (46 if len(rows) == 2 else 34),
         barmode="group",
-        bargap=0.3,
-        xaxis=axis(range=[0, widest * 104], ticksuffix=" %", nticks=6, tickangle=0),
+        xaxis=axis(
+            range=[min(0, *drawn) * 104, max(drawn) * 104], ticksuffix=" %", nticks=6, tickangle=0
+        ),
         yaxis=name_axis(segments),
         margin={"l": 8, "r": 48, "t": 8, "b": 32},
     )
     told = "; ".join(
-        f"{s.name}: {percent(s.share_of_customers)} of customers"
-        + (f", {percent(s.share_of_revenue)} of revenue" if s.share_of_revenue is not None else "")
-        for s in segments
+        f"{s.name}: " + ", ".join(f"{percent(values[i])} {name}" for name, _, values in rows)
+        for i, s in enumerate(segments)
     )
     return Chart("shares", {"data": traces, "layout": figure}, f"Bar chart. {told}.")
 
@@ -140,24 +139,14 @@ def heat_map(data: ReportData) -> Chart:
     """Each segment's mean against the average customer; the cells show medians in plain units."""
     segments, features = data.segments, data.features
     z = [[s.z_means.get(f.name, math.nan) for f in features] for s in segments]
-    cells = [[median_of(s.medians, f) for f in features] for s in segments]
-    hover = [
-        [
-            f"<b>{chart_text(s.name)}</b><br>{chart_text(label(f.name))}: "
-            f"{chart_text(cell)} (median)"
-            f"<br>{_against_average(value)}"
-            for f, cell, value in zip(features, cells[row], z[row], strict=True)
-        ]
-        for row, s in enumerate(segments)
-    ]
     trace = {
         "type": "heatmap",
         "z": [numbers(np.array(row)) for row in z],
         "x": list(range(len(features))),
         "y": list(range(len(segments))),
-        "text": [[chart_text(cell) for cell in row] for row in cells],
+        "text": [[chart_text(median_of(s.medians, f)) for f in features] for s in segments],
         "texttemplate": "%{text}",
-        "hovertext": hover,
+        "hovertext": [[_told(s, f) for f in features] for s in segments],
         "hoverinfo": "text",
         "colorscale": _DIVERGING,
         "zmin": -2,
@@ -180,15 +169,19 @@ def heat_map(data: ReportData) -> Chart:
         yaxis=name_axis(segments),
         margin={"l": 8, "r": 8, "t": 48, "b": 4},
     )
-    told = "; ".join(
-        f"{s.name}: "
-        + ", ".join(f"{label(f.name)} {c}" for f, c in zip(features, row, strict=True))
-        for s, row in zip(segments, cells, strict=True)
+    alt = (
+        "Typical values by segment, coloured by how far they are from the average customer's; "
+        "the same figures stand in the table that follows."
     )
-    alt = f"Table of medians, coloured by how far each segment is from the average. {told}."
     names = 24 + 7 * max(len(line) for s in segments for line in broken(s.name))
-    width = names + 70 * len(features)
-    return Chart("profile", {"data": [trace], "layout": figure}, alt, width)
+    return Chart("profile", {"data": [trace], "layout": figure}, alt, names + 70 * len(features))
+
+
+def _told(segment: Segment, feature: Feature) -> str:
+    """What a finger or a pointer on a box of the heat map brings up."""
+    median = f"{label(feature.name)}: {median_of(segment.medians, feature)} (median)"
+    against = _against_average(segment.z_means.get(feature.name, math.nan))
+    return f"<b>{chart_text(segment.name)}</b><br>{chart_text(median)}<br>{against}"
 
 
 def _against_average(z: float) -> str:

@@ -18,7 +18,7 @@ from .report_format import (
     quantity,
     wrapped,
 )
-from .results import Floats, ReportData
+from .results import Floats, ReportData, Segment
 
 
 def silhouettes(data: ReportData) -> Chart | None:
@@ -28,25 +28,8 @@ def silhouettes(data: ReportData) -> Chart | None:
     for place, segment in enumerate(data.segments):
         values = np.sort(sample.silhouette[sample.segment == segment.id])[::-1]
         values = values[np.isfinite(values)]
-        if not values.size:
-            continue
-        # Every band is equally tall (sizes have a chart of their own), so that names never collide.
-        edges = place - 0.42 + 0.84 * np.arange(values.size + 1) / values.size
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": wrapped(segment.name, 40),
-                "x": [0.0, *numbers(np.repeat(values, 2)), 0.0],
-                "y": numbers(np.repeat(edges, 2)),
-                "fill": "toself",
-                "fillcolor": colour(place),
-                "line": {"width": 0, "color": colour(place)},
-                "hoveron": "fills",
-                "hoverinfo": "name",
-                "hoverlabel": {"namelength": -1},
-            }
-        )
+        if values.size:
+            traces.append(_band(place, segment, values))
     if not traces:
         return None
     average = overall_silhouette(data)
@@ -66,6 +49,24 @@ def silhouettes(data: ReportData) -> Chart | None:
     told = "; ".join(f"{s.name} {number(s.silhouette)}" for s in data.segments)
     alt = f"How clearly customers belong, by segment: average {number(average)}. {told}."
     return Chart("silhouette", {"data": traces, "layout": figure}, alt)
+
+
+def _band(place: int, segment: Segment, values: Floats) -> Figure:
+    # Every band is equally tall (sizes have a chart of their own), so that names never collide.
+    edges = place - 0.42 + 0.84 * np.arange(values.size + 1) / values.size
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": wrapped(segment.name, 40),
+        "x": [0.0, *numbers(np.repeat(values, 2)), 0.0],
+        "y": numbers(np.repeat(edges, 2)),
+        "fill": "toself",
+        "fillcolor": colour(place),
+        "line": {"width": 0, "color": colour(place)},
+        "hoveron": "fills",
+        "hoverinfo": "name",
+        "hoverlabel": {"namelength": -1},
+    }
 
 
 def overall_silhouette(data: ReportData) -> float:

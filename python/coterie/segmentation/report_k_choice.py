@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .report_charts import Chart, Figure, axis, layout, numbers
+from .report_charts import INK, Chart, Figure, axis, layout, numbers
 from .report_format import number
 from .results import Floats, KChoice
 
@@ -38,7 +38,7 @@ CRITERIA = (
     ),
     Criterion(
         "gap",
-        "Better than chance (gap statistic)",
+        "Better than chance (gap)",
         "How much tighter the segments are than ones found in random data. Higher is better.",
     ),
     Criterion(
@@ -80,6 +80,7 @@ def _curve(choice: KChoice, criterion: Criterion) -> Chart | None:
     values = np.asarray(values_of(choice, criterion), dtype=np.float64)
     if not np.isfinite(values).any():
         return None
+    told = [f"{k} segments: {number(v)}" for k, v in zip(choice.ks, values, strict=True)]
     vote = vote_of(choice, criterion)
     trace: Figure = {
         "type": "scatter",
@@ -93,23 +94,12 @@ def _curve(choice: KChoice, criterion: Criterion) -> Chart | None:
             "color": _ACCENT,
             "opacity": 1,
         },
-        "hovertext": [
-            f"{k} segments: {number(v)}{' (its vote)' if k == vote else ''}"
-            for k, v in zip(choice.ks, values, strict=True)
-        ],
+        "hovertext": told,
         "hoverinfo": "text",
     }
     errors = getattr(choice, f"{criterion.key}_error", None)
     if errors is not None:
         trace["error_y"] = {"array": numbers(errors), "thickness": 1, "width": 3}
-    chosen = {"x0": choice.chosen, "x1": choice.chosen, "y0": 0, "y1": 1, "yref": "paper"}
-    shapes = [
-        chosen | {"type": "line", "layer": "below", "line": {"color": _CHOSEN, "width": 2}},
-    ]
-    if criterion.key == "stability" and math.isfinite(choice.min_stability):
-        floor = {"xref": "paper", "x0": 0, "x1": 1, "y0": choice.min_stability}
-        floor |= {"y1": choice.min_stability, "type": "line"}
-        shapes.append(floor | {"line": {"color": "#1b2430", "width": 1.5, "dash": "dot"}})
     figure = layout(
         210,
         xaxis=axis(
@@ -119,9 +109,19 @@ def _curve(choice: KChoice, criterion: Criterion) -> Chart | None:
             showgrid=False,
         ),
         yaxis=axis(nticks=4),
-        shapes=shapes,
+        shapes=_lines(choice, criterion),
         margin={"l": 8, "r": 8, "t": 8, "b": 40},
     )
-    told = ", ".join(f"{k} segments {number(v)}" for k, v in zip(choice.ks, values, strict=True))
-    alt = f"{criterion.title}: {told}."
+    alt = f"{criterion.title}: {', '.join(told)}."
     return Chart(f"k-{criterion.key}", {"data": [trace], "layout": figure}, alt)
+
+
+def _lines(choice: KChoice, criterion: Criterion) -> list[Figure]:
+    """The number that was taken and, for stability, the floor that was asked for."""
+    taken = {"x0": choice.chosen, "x1": choice.chosen, "y0": 0, "y1": 1, "yref": "paper"}
+    lines = [taken | {"type": "line", "layer": "below", "line": {"color": _CHOSEN, "width": 2}}]
+    if criterion.key == "stability" and math.isfinite(choice.min_stability):
+        floor = {"y0": choice.min_stability, "y1": choice.min_stability, "xref": "paper"}
+        dotted = {"color": INK, "width": 1.5, "dash": "dot"}
+        lines.append(floor | {"type": "line", "x0": 0, "x1": 1, "line": dotted})
+    return lines

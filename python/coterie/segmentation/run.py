@@ -207,7 +207,7 @@ def _sample(
     rows = np.arange(n)
     if n > _SAMPLE:
         rows = np.sort(np.random.default_rng(seed).choice(n, _SAMPLE, replace=False))
-    if n <= choose_k.EXACT_SILHOUETTE_ROWS:
+    if n <= choose_k.SMALL:
         values = metrics.silhouette_samples(customers.z, found.segment)
         silhouettes, labels, drawn = values, found.segment, values[rows]
     else:
@@ -235,7 +235,7 @@ def _parameters(config: Config, customers: Customers, as_of: str | None, k: int)
         "k_range": config.segment.k_range if config.segment.k is None else None,
         "min_stability": config.segment.min_stability if config.segment.k is None else None,
         "seed": config.segment.seed,
-        "restarts": choose_k.RESTARTS,
+        "restarts": choose_k.restarts(len(customers.z)),
         "features": [
             {"name": f.name, "log": f.log, "mean": f.mean, "scale": f.scale}
             for f in customers.features

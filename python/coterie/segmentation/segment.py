@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from .choose_k import RESTARTS, require_rows
+from .choose_k import require_rows, restarts
 from .config import SegmentSettings
 from .features import Customers
 from .results import Floats, Ints
@@ -35,7 +35,7 @@ def fit(z: Floats, settings: SegmentSettings, k: int) -> KMeans:
     from coterie import KMeans
 
     require_rows(z, k, "segment.k")
-    return KMeans(k, n_init=RESTARTS, random_state=settings.seed).fit(z)
+    return KMeans(k, n_init=restarts(len(z)), random_state=settings.seed).fit(z)
 
 
 def segment(customers: Customers, model: KMeans) -> Segmented:

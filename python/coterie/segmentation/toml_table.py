@@ -42,7 +42,7 @@ class TomlTable:
         """A number within limits."""
         value = self.get(key, kind, default)
         if not low <= value <= high:
-            raise InputError(f"{self.name(key)}: must be from {low:g} to {high:g}, got {value!r}")
+            raise InputError(f"{self.name(key)}: must be from {low} to {high}, got {value!r}")
         return value
 
     def strings(self, key: str, default: tuple[str, ...], known: Iterable[str]) -> tuple[str, ...]:

@@ -33,20 +33,31 @@ EDITS = {
     "negative seed": ("k = 3", "seed = -1", ["seed", "-1"]),
     "other algorithm": ("k = 3", 'algorithm = "ward"', ["algorithm", "'ward'", "kmeans"]),
     "not a date": ("2024-01-01", "1st of May", ["as_of", "'1st of May'"]),
-    "bad expression": ("Quantity * Price", "Quantity * ", ["map.value", "not an SQL expression"]),
-    "open bracket": ("Quantity * Price", "(Quantity", ["map.value", "not an SQL expression"]),
-    "unknown function": ("Quantity * Price", "roundd(Price)", ["map.value", "roundd"]),
-    "aggregate": ("Quantity * Price", "sum(Price)", ["map.value", "aggregate"]),
+    "bad expression": (
+        "Quantity * Price",
+        "Quantity + * 2",
+        ["map.value", "not an SQL expression"],
+    ),
+    "open bracket": ("Quantity * Price", "(Quantity", ["map.value", "'(Quantity'", "not complete"]),
+    "unknown function": (
+        "Quantity * Price",
+        "roundd(Price)",
+        ["map.value", "roundd", 'mean "round"'],
+    ),
+    "aggregate": ("Quantity * Price", "sum(Price)", ["map.value", "is an aggregate"]),
     "keep is no condition": ("Quantity > 0", "Quantity", ["keep", "BIGINT"]),
     "value is no number": ("Quantity * Price", "Ordered", ["map.value", "number", "TIMESTAMP"]),
     "ts is no time": ('ts = "Ordered"', 'ts = "Price"', ["map.ts", "DOUBLE", "to_timestamp"]),
     "zero rows": ("Quantity > 0", "Quantity > 99", ["none of 281 rows", "keep"]),
     "all before as_of": ("2024-01-01", "2001-01-01", ["none of 281 rows", "after as_of"]),
     "a cast that fails": ("Quantity > 0", '\\"Order\\"::int > 0', ["source.orders", "1-0"]),
-    "fewer customers than k": ("k = 3", "k = 50\n#", ["segment.k", "50", "different"]),
     "constant feature": ("Quantity * Price", "0 * Price", ["monetary", "is 0 in all 60"]),
     "all missing": ("Quantity * Price", "null::double", ["value is missing", "none of 281"]),
-    "infinite": ("Quantity * Price", "Price / (Quantity - 1)", ["map.value", "infinite", "20"]),
+    "infinite": (
+        "Quantity * Price",
+        "Price / (Quantity - 1)",
+        ["map.value", "infinite in 98 rows"],
+    ),
     "NaN": ("Quantity * Price", "'nan'::double", ["map.value", "NaN", "280"]),
     "log of returns": ("Quantity * Price", "-Price", ["monetary", "log1p", "-"]),
     "unmapped role": ('map.value = "Quantity * Price"', "", ["'monetary'", "map.value"]),
@@ -83,6 +94,15 @@ def test_too_few_customers_for_the_range_says_so(shop: Shop, fault: Fault) -> No
     assert "segment.k_range" in line
     assert "at least 63 rows" in line
     assert "only 60" in line
+
+
+def test_fewer_different_customers_than_segments_says_so(shop: Shop, fault: Fault) -> None:
+    use = 'features.use=["frequency"]'
+    line = fault(
+        "run", shop.config, "--set", use, "--set", "features.log=[]", "--set", "segment.k=4"
+    )
+    assert "segment.k" in line
+    assert "only 3 different values" in line
 
 
 def test_unreadable_parquet_is_named(shop: Shop, fault: Fault) -> None:

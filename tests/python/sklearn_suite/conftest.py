@@ -3,7 +3,7 @@ import pytest
 
 
 # The fixtures of scikit-learn's own conftest.py that its tests ask for.
-@pytest.fixture()
+@pytest.fixture
 def global_random_seed():
     return 42
 

@@ -26,7 +26,7 @@
     document.querySelectorAll("details").forEach(function (part) { part.open = true; });
     charts.forEach(function (place) {
       var panel = place.closest(".panel");
-      Plotly.relayout(place, { autosize: false, width: panel ? 300 : 660 });
+      Plotly.relayout(place, { autosize: false, width: panel ? 190 : 660 });
     });
   });
   window.addEventListener("afterprint", function () {

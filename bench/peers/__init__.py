@@ -1,0 +1,1 @@
+"""This engine and its peers, side by side in one run on one machine."""

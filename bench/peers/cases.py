@@ -1,0 +1,189 @@
+"""The cases: the data, and one call for each contestant. Every contestant gets equal work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[Any]
+Quality = dict[str, float]
+Run = Callable[[Floats], Quality]  # the timed call
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of the table. A contestant is a function that imports its library and returns the
+    call to time."""
+
+    name: str
+    rows: int
+    cols: int
+    groups: int
+    contestants: dict[str, Callable[[Floats], Run]] = field(default_factory=dict)
+    quick: bool = True
+
+
+def blobs(rows: int, cols: int, groups: int) -> Floats:
+    """Overlapping Gaussian groups, float32, the same for every contestant."""
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(groups, cols)) * 2
+    x = centres[rng.integers(0, groups, rows)] + rng.normal(size=(rows, cols))
+    return np.ascontiguousarray(x, dtype=np.float32)
+
+
+def _first_rows(x: Floats, k: int) -> Floats:
+    """Starting centres: distinct rows, the same for every contestant."""
+    return x[np.random.default_rng(1).choice(len(x), k, replace=False)].copy()
+
+
+def _estimator(library: str, name: str) -> Any:
+    if library == "coterie":
+        import coterie
+
+        return getattr(coterie, name)
+    import sklearn.cluster
+    import sklearn.decomposition
+
+    return getattr(sklearn.cluster if name == "KMeans" else sklearn.decomposition, name)
+
+
+def _metric(library: str, name: str) -> Any:
+    if library == "coterie":
+        from coterie import metrics
+
+        return getattr(metrics, name)
+    import sklearn.metrics
+
+    return getattr(sklearn.metrics, name)
+
+
+def _lloyd(library: str, k: int) -> Callable[[Floats], Run]:
+    def prepare(x: Floats) -> Run:
+        start = _first_rows(x, k)
+        model = _estimator(library, "KMeans")(k, init=start, n_init=1, max_iter=20, tol=0)
+
+        def run(x: Floats) -> Quality:
+            model.fit(x)
+            return {"inertia": float(model.inertia_), "iterations": float(model.n_iter_)}
+
+        return run
+
+    return prepare
+
+
+def _whole_fit(library: str, k: int) -> Callable[[Floats], Run]:
+    def prepare(x: Floats) -> Run:
+        model = _estimator(library, "KMeans")(k, n_init=1, random_state=0)
+
+        def run(x: Floats) -> Quality:
+            model.fit(x)
+            return {"inertia": float(model.inertia_), "iterations": float(model.n_iter_)}
+
+        return run
+
+    return prepare
+
+
+def _seeding(library: str, k: int) -> Callable[[Floats], Run]:
+    def prepare(x: Floats) -> Run:
+        if library == "coterie":
+            from coterie import kmeans_plusplus
+        else:
+            from sklearn.cluster import kmeans_plusplus
+
+        def run(x: Floats) -> Quality:
+            centres, _ = kmeans_plusplus(x, k, random_state=0)
+            sample = x[:: max(1, len(x) // 10_000)]
+            gaps = ((sample[:, None, :] - centres[None]) ** 2).sum(axis=2).min(axis=1)
+            return {"mean distance": float(gaps.mean())}
+
+        return run
+
+    return prepare
+
+
+def _sweep(library: str, ks: range) -> Callable[[Floats], Run]:
+    def prepare(x: Floats) -> Run:
+        settings = {"n_init": 1, "max_iter": 10, "tol": 0, "random_state": 0, "init": "random"}
+
+        def run(x: Floats) -> Quality:
+            if library == "coterie":
+                from coterie import kmeans_sweep
+
+                models = kmeans_sweep(x, ks, **settings)
+            else:
+                models = [_estimator(library, "KMeans")(k, **settings).fit(x) for k in ks]
+            return {"inertia of the last": float(models[-1].inertia_)}
+
+        return run
+
+    return prepare
+
+
+def _measure(library: str, name: str, k: int) -> Callable[[Floats], Run]:
+    def prepare(x: Floats) -> Run:
+        labels = np.random.default_rng(2).integers(0, k, len(x)).astype(np.int32)
+        score = _metric(library, name)
+        return lambda x: {"score": float(score(x, labels))}
+
+    return prepare
+
+
+def _pca(library: str, components: int) -> Callable[[Floats], Run]:
+    def prepare(x: Floats) -> Run:
+        solver = "auto" if library == "coterie" else "covariance_eigh"
+        model = _estimator(library, "PCA")(components, svd_solver=solver)
+
+        def run(x: Floats) -> Quality:
+            model.fit(x)
+            return {"variance explained": float(model.explained_variance_ratio_.sum())}
+
+        return run
+
+    return prepare
+
+
+def _distances(library: str, name: str) -> Callable[[Floats], Run]:
+    def prepare(x: Floats) -> Run:
+        if library == "coterie":
+            from coterie.metrics import pairwise_distances
+
+            return lambda x: {"corner": float(pairwise_distances(x, metric=name)[0, -1])}
+        from sklearn.metrics import pairwise_distances as theirs
+
+        return lambda x: {"corner": float(theirs(x, metric=name)[0, -1])}
+
+    return prepare
+
+
+def _both(make: Callable[..., Any], *args: Any) -> dict[str, Any]:
+    return {library: make(library, *args) for library in ("coterie", "scikit-learn")}
+
+
+def all_cases() -> list[Case]:
+    """Every case, in the order of the table."""
+    cases = []
+    for rows, cols, k in ((1_000_000, 8, 8), (1_000_000, 16, 10), (1_000_000, 32, 64)):
+        shape = f"{rows:.0e}x{cols}, k={k}".replace("e+0", "e")
+        cases += [
+            Case(f"k-means, 20 iterations, {shape}", rows, cols, k, _both(_lloyd, k)),
+            Case(f"k-means++ seeding, {shape}", rows, cols, k, _both(_seeding, k), k < 64),
+            Case(f"k-means, whole fit, {shape}", rows, cols, k, _both(_whole_fit, k), k < 64),
+        ]
+    sweep = _both(_sweep, range(2, 21))
+    cases.append(Case("sweep k=2..20, 10 iterations, 1e6x16", 1_000_000, 16, 10, sweep, False))
+    for rows, cols, components in ((1_000_000, 64, 10), (100_000, 512, 32)):
+        name = f"PCA, {rows:.0e}x{cols} to {components}".replace("e+0", "e")
+        cases.append(Case(name, rows, cols, 10, _both(_pca, components)))
+    silhouette = _both(_measure, "silhouette_score", 8)
+    cases.append(Case("silhouette, exact, 2e4x16, k=8", 20_000, 16, 8, silhouette))
+    davies = _both(_measure, "davies_bouldin_score", 8)
+    cases.append(Case("Davies-Bouldin, 1e6x16, k=8", 1_000_000, 16, 8, davies))
+    for metric in ("sqeuclidean", "euclidean"):
+        name = f"{metric} matrix, 1e4x1e4, d=32"
+        cases.append(Case(name, 10_000, 32, 10, _both(_distances, metric)))
+    return cases

@@ -1,0 +1,8 @@
+# The CUDA sources; nvcc compiles them for libcoterie_cuda, the C++ compiler for the CUDA-on-CPU layer.
+set(COTERIE_CUDA_SOURCES
+    ${CMAKE_CURRENT_LIST_DIR}/kmeans.cu
+    ${CMAKE_CURRENT_LIST_DIR}/kmeans_columns.cu
+    ${CMAKE_CURRENT_LIST_DIR}/kmeans_inertia.cu
+    ${CMAKE_CURRENT_LIST_DIR}/kmeans_lloyd.cu
+    ${CMAKE_CURRENT_LIST_DIR}/kmeans_seeding.cu
+    ${CMAKE_CURRENT_LIST_DIR}/library.cu)
