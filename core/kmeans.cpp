@@ -18,14 +18,16 @@ void require_weights(std::span<const double> weights, std::int64_t rows) {
   const auto count = static_cast<std::int64_t>(weights.size());
   require_argument(count == rows, "weights must have one value for each of ", rows, " rows, got ",
                    count);
-  double largest = 0;
   for (std::int64_t i = 0; i < rows; ++i) {
     const double weight = weights[static_cast<std::size_t>(i)];
     require_argument(std::isfinite(weight) && weight >= 0,
                      "weights must be finite and at least 0, got ", weight, " at row ", i);
-    largest = std::max(largest, weight);
   }
-  require_argument(largest > 0, "weights must have a value above 0, got only zeros");
+}
+
+void require_some_weight(std::span<const double> weights) {
+  require_argument(weights.empty() || std::ranges::any_of(weights, [](double w) { return w > 0; }),
+                   "weights must have a value above 0, got only zeros");
 }
 
 void require_clusters(std::int64_t clusters, std::int64_t rows) {
@@ -86,6 +88,7 @@ std::vector<KMeansResult<T>> kmeans_sweep(MatrixView<const T> x,
   require_shape(x, "x");
   require_params(params);
   require_weights(params.weights, x.rows);
+  require_some_weight(params.weights);
   require_models(models, x, ctx);
   const Session<T> session(x, params.weights, ctx);
   return run_kmeans(session.source, session.frame, models, params, ctx);
@@ -104,6 +107,7 @@ std::vector<std::int64_t> kmeans_plusplus(MatrixView<const T> x, const KMeansPar
   require_shape(x, "x");
   require_params(params);
   require_weights(params.weights, x.rows);
+  require_some_weight(params.weights);
   require_clusters(params.clusters, x.rows);
   const Session<T> session(x, params.weights, ctx);
   return plus_plus_rows(session.source, session.frame, params.clusters,

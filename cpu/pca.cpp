@@ -9,9 +9,10 @@
 namespace coterie::cpu {
 namespace {
 
-constexpr std::int64_t kSliceRows = 1024;               // at least
-constexpr std::int64_t kMostSlices = 32;                // of the rows, merged in their order
-constexpr std::int64_t kSliceValues = 1 << 25;          // of all slices' matrices together
+constexpr std::int64_t kSliceRows = 1024;       // at least
+constexpr std::int64_t kMostSlices = 32;        // of the rows, merged in their order
+constexpr std::int64_t kStepRows = 1 << 14;     // of each slice between two looks at interrupted
+constexpr std::int64_t kSliceValues = 1 << 25;  // of all slices' matrices together
 constexpr std::int64_t kPanelColumns = 8 * kColumnPad;  // of the matrix, for one thread at a time
 
 /// How many slices the rows are cut into depends on the data's shape alone, never on the threads.
@@ -49,13 +50,13 @@ std::vector<double> column_means(MatrixView<const T> x, const Context& ctx) {
   return mean;
 }
 
-/// A slice's products for the matrix rows of one panel; columns are padded with zeros.
+/// Some rows' products for the matrix rows of one panel; columns are padded with zeros.
 template <class T>
-void add_panel(MatrixView<const T> x, const std::vector<double>& mean, RowBlock slice,
+void add_panel(MatrixView<const T> x, const std::vector<double>& mean, RowBlock step,
                std::int64_t padded, std::int64_t panel, double* rows, double* products) {
   const std::int64_t first = panel * kPanelColumns;
-  std::fill_n(rows, kTileRows * padded, 0.0);
-  for_each_tile(slice, [&](RowBlock tile) {
+  std::fill_n(rows, kTileRows * padded, 0.0);  // no value of the padding reaches the result
+  for_each_tile(step, [&](RowBlock tile) {
     for (std::int64_t r = 0; r < tile.rows; ++r) {
       const T* row = x.row(tile.first + r);
       for (std::int64_t j = 0; j < x.cols; ++j) {
@@ -80,12 +81,17 @@ Scatter scatter(MatrixView<const T> x, const Context& ctx) {
   double* sums = products.resize(slices * padded * padded);
   std::fill_n(sums, slices * padded * padded, 0.0);
   std::vector<AlignedBuffer<double>> rows(static_cast<std::size_t>(worker_count(ctx)));
-  parallel_for(ctx, slices * panels, [&](std::int64_t chunk, int worker) {
-    const std::int64_t slice = chunk / panels;
-    add_panel(x, result.mean, slice_of(x.rows, slices, slice), padded, chunk % panels,
-              rows[static_cast<std::size_t>(worker)].resize(kTileRows * padded),
-              sums + slice * padded * padded);
-  });
+  const std::int64_t longest = slice_of(x.rows, slices, slices - 1).rows;
+  for (std::int64_t done = 0; done < longest; done += kStepRows) {
+    parallel_for(ctx, slices * panels, [&](std::int64_t chunk, int worker) {
+      const std::int64_t slice = chunk / panels;
+      const RowBlock all = slice_of(x.rows, slices, slice);
+      const RowBlock step{all.first + done, std::min(kStepRows, all.rows - done)};
+      add_panel(x, result.mean, step, padded, chunk % panels,
+                rows[static_cast<std::size_t>(worker)].resize(kTileRows * padded),
+                sums + slice * padded * padded);
+    });
+  }
   for (std::int64_t i = 0; i < x.cols; ++i) {
     for (std::int64_t j = i; j < x.cols; ++j) {
       double sum = 0;

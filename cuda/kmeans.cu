@@ -1,7 +1,6 @@
-#include "cuda/kmeans.cuh"
-
 #include <map>
 
+#include "cuda/kmeans.cuh"
 #include "cuda/kmeans_passes.cuh"
 
 namespace coterie::cuda {

@@ -59,8 +59,8 @@ void column_spread(const DeviceRows<T>& x, const Frame& frame, SpreadSums& sums,
 
 /// `labels` are those of the rows of `x`; centroids are in host memory.
 template <class T>
-FixedSum inertia(const DeviceRows<T>& x, const std::int32_t* labels,
-                 MatrixView<const T> centroids, double scale, int bits, cudaStream_t stream);
+FixedSum inertia(const DeviceRows<T>& x, const std::int32_t* labels, MatrixView<const T> centroids,
+                 double scale, int bits, cudaStream_t stream);
 
 /// Rows are counted from the first of `x`.
 template <class T>

@@ -45,9 +45,8 @@ __global__ void __launch_bounds__(kThreads)
                          const T* centroids, double* distances) {
   const std::int64_t step = std::int64_t{gridDim.x} * kThreads;
   for (std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x; i < x.rows; i += step) {
-    distances[i] = x.weight(i) > 0
-                       ? squared_distance(x.row(i), centroids + labels[i] * x.cols, x.cols)
-                       : -1;
+    distances[i] =
+        x.weight(i) > 0 ? squared_distance(x.row(i), centroids + labels[i] * x.cols, x.cols) : -1;
   }
 }
 
@@ -80,8 +79,8 @@ __global__ void __launch_bounds__(kThreads)
 }  // namespace
 
 template <class T>
-FixedSum inertia(const DeviceRows<T>& x, const std::int32_t* labels,
-                 MatrixView<const T> centroids, double scale, int bits, cudaStream_t stream) {
+FixedSum inertia(const DeviceRows<T>& x, const std::int32_t* labels, MatrixView<const T> centroids,
+                 double scale, int bits, cudaStream_t stream) {
   const Buffer<T> points = upload_matrix(centroids, stream);
   Buffer<Word> sums(2, stream);
   fill_zero(sums, stream);

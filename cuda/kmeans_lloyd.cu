@@ -113,7 +113,8 @@ class FusedLauncher {
 
   void add(const DeviceTask<T>& task, std::int64_t words) {
     // Half of the memory, so that two blocks share a multiprocessor.
-    const std::size_t with = kernel_.bytes(batch_.points + task.distinct, batch_.shared_words + words);
+    const std::size_t with =
+        kernel_.bytes(batch_.points + task.distinct, batch_.shared_words + words);
     if (batch_.tasks == kMaxFusedTasks || with > limit_ / 2) flush();
     if (batch_.tasks == 0) batch_.sums = task.sums;
     batch_.task[batch_.tasks++] = task;
@@ -128,7 +129,8 @@ class FusedLauncher {
     check(cudaFuncSetAttribute(kernel_.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                static_cast<int>(bytes)));
     int resident = 0;
-    check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident, kernel_.kernel, kThreads, bytes));
+    check(
+        cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident, kernel_.kernel, kThreads, bytes));
     const std::int64_t tiles = (batch_.x.rows + kThreads - 1) / kThreads;
     const std::int64_t full = std::int64_t{multiprocessors()} * std::max(resident, 1);
     launch(kernel_.kernel, static_cast<unsigned>(std::min(tiles, full)), kThreads, bytes, stream_,
@@ -189,15 +191,16 @@ auto LloydPass<T>::prepare(std::span<const LloydTask<T>> tasks, std::int64_t col
     const auto distinct = static_cast<std::int64_t>(ids.size());
     const std::int64_t summed = tasks[t].sums == nullptr ? 0 : centroids.rows;
     prepared.push_back({t, static_cast<std::int32_t>(distinct),
-                        static_cast<std::int64_t>(indices.size()), 0,
-                        SumsView::size(summed, cols), FusedLauncher<T>::takes(distinct, cols)});
+                        static_cast<std::int64_t>(indices.size()), 0, SumsView::size(summed, cols),
+                        FusedLauncher<T>::takes(distinct, cols)});
     indices.insert(indices.end(), ids.begin(), ids.end());
     for (const std::int32_t id : ids) {
       points.insert(points.end(), centroids.row(id), centroids.row(id) + cols);
     }
   }
   // The fused tasks' sums lie side by side, so that a block can gather several tasks' at once.
-  std::stable_partition(prepared.begin(), prepared.end(), [](const Prepared& p) { return p.fused; });
+  std::stable_partition(prepared.begin(), prepared.end(),
+                        [](const Prepared& p) { return p.fused; });
   std::int64_t words = 0;
   for (Prepared& p : prepared) p.first_word = std::exchange(words, words + p.words);
 
@@ -245,7 +248,8 @@ void LloydPass<T>::run(const DeviceRows<T>& x, const Frame& frame, std::span<Llo
   }
   fused.flush();
 
-  std::vector<Word> added(static_cast<std::size_t>(prepared.back().first_word + prepared.back().words));
+  std::vector<Word> added(
+      static_cast<std::size_t>(prepared.back().first_word + prepared.back().words));
   download(sums_.data(), static_cast<std::int64_t>(added.size()), added.data(), stream_);
   for (const Prepared& p : prepared) {
     LloydTask<T>& task = tasks[p.task];

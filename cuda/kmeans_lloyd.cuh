@@ -31,7 +31,7 @@ struct DeviceTask {
   std::int32_t distinct;
   std::int32_t clusters;
   std::int32_t* labels;
-  Word* sums;         // see SumsView
+  Word* sums;          // see SumsView
   bool follow_labels;  // whether sums move with the labels; else only `changed` and `rechecked`
 };
 

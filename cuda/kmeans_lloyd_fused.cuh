@@ -10,19 +10,20 @@
 
 namespace coterie::cuda {
 
-inline constexpr int kMaxFusedTasks = 32;       // more would not fit a kernel's parameters
-inline constexpr int kMaxFusedCols = 64;        // more would not fit a thread's registers
+inline constexpr int kMaxFusedTasks = 32;        // more would not fit a kernel's parameters
+inline constexpr int kMaxFusedCols = 64;         // more would not fit a thread's registers
 inline constexpr int kMaxFusedCentroids = 4096;  // centroids * columns
 
 template <class T>
 struct FusedBatch {
   DeviceRows<T> x;
   DeviceFrame frame;
-  Word* sums = nullptr;          // of the batch's first task
-  std::int64_t shared_words = 0;  // words of all tasks' sums when blocks gather them in shared memory
+  Word* sums = nullptr;  // of the batch's first task
+  std::int64_t shared_words =
+      0;  // words of all tasks' sums when blocks gather them in shared memory
   float magnitude_scale = 1;
-  float certificate = 0;          // by how much of itself the second best must be farther
-  int points = 0;                 // of all tasks
+  float certificate = 0;  // by how much of itself the second best must be farther
+  int points = 0;         // of all tasks
   int tasks = 0;
   DeviceTask<T> task[kMaxFusedTasks];  // their sums point into `sums`
 };
@@ -66,8 +67,8 @@ struct alignas(16) Quad {
 };
 
 /// Nearest point in float32, and whether that is certain: a computed squared distance is off by a
-/// factor of at most 1 +- (cols + 3) 2^-24 and by far less than 2^-100 of the scaled magnitude, so a
-/// second best that is farther by more than both errors leaves no other point canonically nearer.
+/// factor of at most 1 +- (cols + 3) 2^-24 and by far less than 2^-100 of the scaled magnitude, so
+/// a second best that is farther by more than both errors leaves no other point canonically nearer.
 /// Overflow gives infinity or NaN, which never passes.
 template <int kCols>
 __device__ bool filter(const float (&x)[kCols], const float* points, std::int32_t count,

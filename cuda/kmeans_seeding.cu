@@ -17,8 +17,7 @@ __host__ __device__ std::int64_t potential(double weight, double nearest, double
   return to_integer(weight * (nearest == kNoSeed ? 1.0 : nearest) * scale);
 }
 
-__global__ void __launch_bounds__(kThreads)
-    no_seed_kernel(std::int64_t rows, double* nearest) {
+__global__ void __launch_bounds__(kThreads) no_seed_kernel(std::int64_t rows, double* nearest) {
   const std::int64_t step = std::int64_t{gridDim.x} * kThreads;
   for (std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x; i < rows; i += step) {
     nearest[i] = kNoSeed;
@@ -132,8 +131,8 @@ std::int64_t DeviceSeeding<T>::total(RowBlock block, double scale) {
 
 template <class T>
 std::int64_t DeviceSeeding<T>::pick(RowBlock block, double scale, std::int64_t target) {
-  const bool known = totalled_.first == block.first && totalled_.rows == block.rows &&
-                     totalled_scale_ == scale;
+  const bool known =
+      totalled_.first == block.first && totalled_.rows == block.rows && totalled_scale_ == scale;
   if (!known) total(block, scale);
   std::size_t stretch = 0;
   while (target >= stretches_[stretch]) target -= stretches_[stretch++];

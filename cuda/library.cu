@@ -37,8 +37,8 @@ Found find_device() {
     return {false, std::string(device.name) + " (compute capability " + compute_capability(device) +
                        ") cannot run this build: " + cudaGetErrorString(status)};
   }
-  return {true, std::string(device.name) + " (compute capability " + compute_capability(device) +
-                    ")"};
+  return {true,
+          std::string(device.name) + " (compute capability " + compute_capability(device) + ")"};
 }
 
 DeviceTable make_table() {
@@ -57,8 +57,7 @@ extern "C" __attribute__((visibility("default"))) const coterie::DeviceLibrary*
 coterie_device_library() {
   static const coterie::cuda::Found found = coterie::cuda::find_device();
   static const coterie::DeviceTable table = coterie::cuda::make_table();
-  static const coterie::DeviceLibrary library = {coterie::DeviceTable::kAbi,
-                                                 found.usable ? &table : nullptr,
-                                                 found.detail.c_str()};
+  static const coterie::DeviceLibrary library = {
+      coterie::DeviceTable::kAbi, found.usable ? &table : nullptr, found.detail.c_str()};
   return &library;
 }

@@ -13,7 +13,7 @@
 // Shared memory is spelt by macros, the one thing that a C++ compiler cannot read as CUDA means it.
 // The CUDA-on-CPU test layer defines its own in its cuda_runtime.h.
 #ifndef COTERIE_DYNAMIC_SHARED
-#define COTERIE_DYNAMIC_SHARED(T, name)                        \
+#define COTERIE_DYNAMIC_SHARED(T, name)                       \
   extern __shared__ __align__(16) unsigned char name##_raw[]; \
   T* const name = reinterpret_cast<T*>(name##_raw)
 #define COTERIE_SHARED(T, name, count) __shared__ T name[count]

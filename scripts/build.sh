@@ -16,4 +16,5 @@ cmake --preset dev "${options[@]}" >"$log" 2>&1 || {
   stop "CMake could not configure the build; see above"
 }
 sed -n '/^-- Coterie /,/^--   benchmarks/s/^-- //p' "$log"
-cmake --build "$build" -j "$(nproc)" ${1+--target "$@"}
+# -k 0: one fault does not hide the others.
+cmake --build "$build" -j "$(nproc)" ${1+--target "$@"} -- -k 0

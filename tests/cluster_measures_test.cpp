@@ -127,6 +127,9 @@ TYPED_TEST(ClusterMeasures, TakeScikitLearnsValuesWhereTheyAreUndefined) {
   points.values = {0, 0, 3, 3};
   EXPECT_EQ(davies_bouldin<TypeParam>(points.view(), Labels{0, 0, 1, 1}), 0);
   EXPECT_EQ(calinski_harabasz<TypeParam>(points.view(), Labels{0, 0, 1, 1}), 1);
+
+  points.values = {0, 1e-9f, 5e-9f, 6e-9f};  // all within its absolute tolerance of 1e-8
+  EXPECT_EQ(davies_bouldin<TypeParam>(points.view(), Labels{0, 0, 1, 1}), 0);
 }
 
 TYPED_TEST(ClusterMeasures, AreTheSameBitsForAnyNumberOfThreads) {

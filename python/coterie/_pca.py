@@ -232,6 +232,8 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             axes /= np.maximum(deviation, np.finfo(deviation.dtype).eps)[:, np.newaxis]
         mean = self.mean_.astype(np.float64)
         out = np.empty((X.shape[0], self.n_components_), dtype)
+        if self.n_components_ == 0:
+            return out
         for block, rows in row_blocks(X.tocsr() if issparse(X) else X, dtype):
             _core.pca_transform(
                 rows, mean=mean, axes=axes, out=out[block], device=as_device(self.device)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threadpoolctl
-
 from coterie import _core
 
 
@@ -21,20 +19,28 @@ def set_num_threads(threads: int) -> None:
     _core.set_num_threads(threads)
 
 
-class _CoteriePool(threadpoolctl.LibController):
-    user_api = "coterie"
-    internal_api = "coterie"
-    filename_prefixes = ("_core",)
-    check_symbols = ("coterie_get_num_threads",)  # other packages have a _core too
+def _make_known_to_threadpoolctl() -> None:
+    try:
+        from threadpoolctl import LibController, register
+    except ImportError:  # older than 3.2
+        return
 
-    def get_num_threads(self) -> int:
-        return int(self.dynlib.coterie_get_num_threads())
+    class CoteriePool(LibController):
+        user_api = "coterie"
+        internal_api = "coterie"
+        filename_prefixes = ("_core",)
+        check_symbols = ("coterie_get_num_threads",)  # other packages have a _core too
 
-    def set_num_threads(self, num_threads: int) -> None:
-        self.dynlib.coterie_set_num_threads(num_threads)
+        def get_num_threads(self) -> int:
+            return int(self.dynlib.coterie_get_num_threads())
 
-    def get_version(self) -> str:
-        return _core.version()
+        def set_num_threads(self, num_threads: int) -> None:
+            self.dynlib.coterie_set_num_threads(num_threads)
+
+        def get_version(self) -> str:
+            return _core.version()
+
+    register(CoteriePool)
 
 
-threadpoolctl.register(_CoteriePool)
+_make_known_to_threadpoolctl()

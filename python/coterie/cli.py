@@ -252,7 +252,9 @@ def _cluster(args: argparse.Namespace) -> None:
         print(json.dumps({**told, "output": str(args.output)}, indent=2))
     elif not args.quiet:
         if result.k_choice is not None:
-            print(result.k_choice.reason)
+            i = result.k_choice.ks.index(len(result.sizes))
+            stability = f"{result.k_choice.stability[i]:.3f}, floor {settings.min_stability}"
+            print(f"{len(result.sizes)} clusters: stability {stability}")
         for label, size in enumerate(result.sizes):
             print(f"{size:10,}  cluster {label}")
         print(f"{result.rows:,} rows labelled: {args.output}")

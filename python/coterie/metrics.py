@@ -214,9 +214,18 @@ def _check_pair(X: Any, Y: Any) -> tuple[Matrix, Matrix]:
 def _check_labelled(X: Any, labels: Any) -> tuple[Any, NDArray[np.int32]]:
     """The checked data, and the labels as the numbers 0 to n_labels - 1."""
     X, labels = check_X_y(adopt(X), labels, accept_sparse="csr", dtype=FLOATS)
-    distinct, codes = np.unique(labels, return_inverse=True)
-    if not 1 < len(distinct) < len(codes):
+    codes, count = _encode(labels)
+    if not 1 < count < len(codes):
         raise ValueError(
-            f"Number of labels is {len(distinct)}. Valid values are 2 to n_samples - 1 (inclusive)"
+            f"Number of labels is {count}. Valid values are 2 to n_samples - 1 (inclusive)"
         )
-    return X, codes.astype(np.int32)
+    return X, codes
+
+
+def _encode(labels: NDArray[Any]) -> tuple[NDArray[np.int32], int]:
+    if labels.dtype.kind in "iu" and 0 <= labels.min() and labels.max() < len(labels):
+        present = np.bincount(labels) > 0  # spares a clustering's labels the sort below
+        codes = np.cumsum(present, dtype=np.int32) - np.int32(1)
+        return codes[labels], int(present.sum())
+    distinct, inverse = np.unique(labels, return_inverse=True)
+    return inverse.astype(np.int32), len(distinct)

@@ -112,7 +112,8 @@ Word block_sum() {
 
 TEST(BrokenKernels, MissingBarrierGivesWrongNumbers) {
   std::vector<int> expected(kThreads);
-  for (int i = 0; i < kThreads; ++i) expected[static_cast<std::size_t>(i)] = 4 * ((i + 2) % kThreads);
+  for (int i = 0; i < kThreads; ++i)
+    expected[static_cast<std::size_t>(i)] = 4 * ((i + 2) % kThreads);
   EXPECT_EQ(wrong_orders(relay<Fault::None>, expected), 0);
   EXPECT_GT(wrong_orders(relay<Fault::MissingBarrier>, expected), 0);
   EXPECT_GT(wrong_orders(relay<Fault::MissingBarrierBeforeReuse>, expected), 0);

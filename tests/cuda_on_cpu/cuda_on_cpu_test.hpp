@@ -20,7 +20,6 @@ inline std::string order_name(const ::testing::TestParamInfo<const char*>& info)
 
 }  // namespace cuda_on_cpu_testing
 
-#define CUDA_ON_CPU_IN_EACH_ORDER(suite)                                                   \
-  INSTANTIATE_TEST_SUITE_P(Orders, suite,                                                  \
-                           ::testing::Values("forward", "reverse", "shuffled"),            \
+#define CUDA_ON_CPU_IN_EACH_ORDER(suite)                                                       \
+  INSTANTIATE_TEST_SUITE_P(Orders, suite, ::testing::Values("forward", "reverse", "shuffled"), \
                            ::cuda_on_cpu_testing::order_name)

@@ -75,9 +75,7 @@ __global__ void atomics_kernel(Word* sum, int* least, unsigned* most) {
   atomicMax(most, threadIdx.x);
 }
 
-__global__ void order_kernel(int* next, int* turn) {
-  turn[threadIdx.x] = atomicAdd(next, 1);
-}
+__global__ void order_kernel(int* next, int* turn) { turn[threadIdx.x] = atomicAdd(next, 1); }
 
 class Layer : public EachOrder {};
 CUDA_ON_CPU_IN_EACH_ORDER(Layer);
@@ -180,9 +178,9 @@ TEST(Layer, RefusesLaunchesBeyondTheLimitsOfAGpu) {
   EXPECT_THROW(launch_with(1, 1, 48 * 1024 + 1), CudaError);
   check(cudaFuncSetAttribute(order_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, 100000));
   EXPECT_NO_THROW(launch_with(1, 1, 100000));
-  EXPECT_EQ(cudaFuncSetAttribute(order_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                 228 * 1024),
-            cudaErrorInvalidValue);
+  EXPECT_EQ(
+      cudaFuncSetAttribute(order_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, 228 * 1024),
+      cudaErrorInvalidValue);
 }
 
 TEST(Layer, MemoryRunsOutWhereTheEnvironmentSays) {

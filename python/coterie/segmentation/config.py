@@ -105,7 +105,8 @@ def _read(path: Path) -> tuple[dict[str, Any], Path, dict[str, str]]:
     if path.suffix != ".json":
         try:
             raw = tomllib.loads(text)
-            raw.setdefault("title", path.stem.replace("_", " "))
+            name = path.stem.replace("_", " ")
+            raw.setdefault("title", name[:1].upper() + name[1:])
             return raw, path.absolute().parent, {}
         except tomllib.TOMLDecodeError as error:
             raise InputError(f"{path}: not valid TOML: {error}") from None

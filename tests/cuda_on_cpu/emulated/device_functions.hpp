@@ -15,11 +15,11 @@ extern dim3 gridDim;
 #define COTERIE_DYNAMIC_SHARED(T, name) \
   T* const name = reinterpret_cast<T*>(::cuda_on_cpu::dynamic_shared_memory())
 
-#define COTERIE_SHARED(T, name, count)                                                   \
-  T* const name = [] {                                                                   \
-    static const std::size_t offset =                                                    \
+#define COTERIE_SHARED(T, name, count)                                                     \
+  T* const name = [] {                                                                     \
+    static const std::size_t offset =                                                      \
         ::cuda_on_cpu::reserve_static_shared(static_cast<std::size_t>(count) * sizeof(T)); \
-    return reinterpret_cast<T*>(::cuda_on_cpu::static_shared_memory(offset));            \
+    return reinterpret_cast<T*>(::cuda_on_cpu::static_shared_memory(offset));              \
   }()
 
 #define COTERIE_TEXT_OF(x) #x
@@ -59,8 +59,7 @@ inline void __syncwarp(unsigned mask = 0xffffffffU) {
 /// is not in mask, which CUDA leaves open.
 template <class T>
 T __shfl_xor_sync(unsigned mask, T value, int lane_mask) {
-  const auto* values =
-      cuda_on_cpu::exchange("__shfl_xor_sync", mask, cuda_on_cpu::to_bits(value));
+  const auto* values = cuda_on_cpu::exchange("__shfl_xor_sync", mask, cuda_on_cpu::to_bits(value));
   const unsigned from = cuda_on_cpu::lane() ^ static_cast<unsigned>(lane_mask);
   return (mask >> from & 1) != 0 ? cuda_on_cpu::from_bits<T>(values[from]) : value;
 }

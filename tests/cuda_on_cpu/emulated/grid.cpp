@@ -209,9 +209,8 @@ Order order_of_turns() {
   if (name == nullptr || std::strcmp(name, "forward") == 0) return Order::Forward;
   if (std::strcmp(name, "reverse") == 0) return Order::Reverse;
   if (std::strcmp(name, "shuffled") == 0) return Order::Shuffled;
-  throw std::invalid_argument(
-      "COTERIE_EMULATED_ORDER must be forward, reverse or shuffled, got '" + std::string(name) +
-      "'");
+  throw std::invalid_argument("COTERIE_EMULATED_ORDER must be forward, reverse or shuffled, got '" +
+                              std::string(name) + "'");
 }
 
 std::string run_grid(dim3 blocks, dim3 threads, std::size_t dynamic_shared_bytes,

@@ -54,6 +54,10 @@ def test_columns_can_be_taken_as_they_are(
     assert "standardised" not in told.err
     assert "60 rows labelled" in told.out
     assert sorted(np.bincount(pq.read_table(out)["label"].to_numpy())) == [30, 30]
+    assert pq.read_table(out)["distance"].to_numpy().max() > 1
+    assert main(argv) == 0
+    assert "standardised" in capsys.readouterr().err
+    assert pq.read_table(out)["distance"].to_numpy().max() < 1
 
 
 def test_a_broken_file_leaves_an_older_result_alone(points: Path, tmp_path: Path) -> None:

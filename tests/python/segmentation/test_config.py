@@ -23,7 +23,7 @@ def write(folder: Path, text: str) -> Path:
 
 def test_a_short_file_gets_defaults(tmp_path: Path) -> None:
     config = load(write(tmp_path, SHORTEST))
-    assert config.title == "my shop"
+    assert config.title == "My shop"
     assert config.features.use == ("recency", "frequency", "monetary")
     assert config.features.log == ()
     assert config.features.as_of is None

@@ -59,6 +59,7 @@ def test_names_are_unique_for_any_number_of_segments(k: int) -> None:
     names = [segment.name for segment in described(groups)]
     assert len(set(names)) == k
     assert names[0] in ("Champions", "Loyal")
+    assert k < len(NAMES) or set(NAMES) <= set(names)  # all are taken before one comes twice
 
 
 def test_names_can_be_overridden_but_not_doubled() -> None:

@@ -71,8 +71,10 @@ def test_without_as_of_the_day_after_the_last_order_is_taken(tmp_path: Path) -> 
 
 
 def test_text_with_an_offset_is_turned_into_utc_and_naive_text_stays(tmp_path: Path) -> None:
-    path = csv(tmp_path, "1,2024-01-01T10:00:00+02:00,a,1", "2,2024-01-01T10:00:00,b,1")
-    taken, rows = read(path, ts="day::varchar")
+    day = ["2024-01-01T10:00:00+02:00", "2024-01-01T10:00:00"]
+    path = tmp_path / "orders.parquet"
+    pq.write_table(pa.table({"id": [1, 1], "day": day, "nr": [1, 2], "price": [1, 1]}), path)
+    taken, rows = read(path)
     assert [row[1] for row in rows] == [datetime(2024, 1, 1, 8), datetime(2024, 1, 1, 10)]
     assert any("turned into UTC" in note for note in taken.notes)
 

@@ -46,3 +46,11 @@ def test_nothing_when_quiet(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     work(Progress(quiet=True))
     assert capsys.readouterr() == ("", "")
+
+
+def test_an_interrupt_that_a_library_swallowed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Progress, "interrupted", True)
+    with pytest.raises(KeyboardInterrupt), Progress(quiet=True).steps("choose k", 1) as advance:
+        advance("fits")
+    with pytest.raises(KeyboardInterrupt):
+        Progress(quiet=True).stage(Stage("ingest", 1, 1, 0.1))
