@@ -248,5 +248,13 @@ TEST(SilhouetteInput, NamesWhatIsWrong) {
             "x must be finite, got -infinity in row 1, column 0");
 }
 
+TEST(SilhouetteInput, IsLeftWhenTheCallerSaysSo) {
+  const auto x = normal_rows<double>(4, 2, 5);
+  Context ctx;
+  ctx.interrupted = [] { return true; };
+  EXPECT_THROW(silhouette_samples<double>(x.view(), std::vector<std::int32_t>{0, 0, 1, 1}, {}, ctx),
+               Interrupted);
+}
+
 }  // namespace
 }  // namespace coterie

@@ -24,7 +24,8 @@ struct GapStatistic {
 };
 
 /// Gap statistic (Tibshirani, Walther & Hastie 2001) with W_k = the inertia of k-means.
-/// References come from the counter-based generator, one data set at a time.
+/// References come from the counter-based generator, one data set at a time. A W_k of 0 counts as
+/// the least normal double, so that logarithms stay finite.
 template <class T>
 GapStatistic gap_statistic(MatrixView<const T> x, std::span<const std::int64_t> clusters,
                            const GapParams& params = {}, const Context& ctx = {});

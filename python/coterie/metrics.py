@@ -223,7 +223,7 @@ def _check_labelled(X: Any, labels: Any) -> tuple[Any, NDArray[np.int32]]:
 
 
 def _encode(labels: NDArray[Any]) -> tuple[NDArray[np.int32], int]:
-    if labels.dtype.kind in "iu" and 0 <= labels.min() and labels.max() < len(labels):
+    if labels.dtype.kind in "iu" and labels.min() >= 0 and labels.max() < len(labels):
         present = np.bincount(labels) > 0  # spares a clustering's labels the sort below
         codes = np.cumsum(present, dtype=np.int32) - np.int32(1)
         return codes[labels], int(present.sum())

@@ -177,9 +177,15 @@ def _read(config: Config, log: _Log) -> tuple[list[ingest.InputFile], Customers,
             has_value = "value" in config.orders.columns
             customers = features.build(connection, config.features, taken.as_of, has_value)
             line.rows_out = len(customers.z)
-            logged = [f"log1p of {f.name}" if f.log else f.name for f in customers.features]
-            line.notes = (f"one row per customer: {', '.join(logged)}, as z-scores",)
+            line.notes = (_features_note(customers),)
     return inputs, customers, taken.as_of
+
+
+def _features_note(customers: Customers) -> str:
+    names = ", ".join(feature.name for feature in customers.features)
+    logged = ", ".join(feature.name for feature in customers.features if feature.log)
+    scale = f" (log scale, log1p: {logged})" if logged else ""
+    return f"one row per customer: {names}{scale}, each brought to mean 0 and spread 1"
 
 
 def _fit(config: Config, customers: Customers, log: _Log) -> tuple[Any, KChoice | None]:

@@ -45,10 +45,10 @@ def test_shares_medians_and_words_are_those_of_the_members() -> None:
     assert best.summary == "They ordered most recently, buy most often and spend most."
     assert worst.summary == "They have been away longest, buy least often and spend least."
     assert best.distinguishing[:2] == (
-        "900 spent (all customers: 320)",
-        "20 orders (all customers: 8)",
+        "900 spent, 2.8 times the typical 320",
+        "20 orders, 2.5 times the typical 8",
     )
-    assert "1 order (all customers: 8)" in worst.distinguishing
+    assert "1 order (typical: 8)" in worst.distinguishing
     assert best.z_means["monetary"] > 1
     assert best.silhouette == pytest.approx(0.1)
 
