@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <new>
+#include <string>
 
 #include "core/checks.hpp"
 #include "core/contract/floating_environment.hpp"
@@ -61,6 +63,21 @@ void require_models(std::span<const KMeansModel<T>> models, MatrixView<const T> 
   }
 }
 
+/// What a sweep needs beside the data: a label a row and model at once, and a float64 a row to seed.
+template <class T>
+std::string memory_message(std::span<const KMeansModel<T>> models, const KMeansParams& params,
+                           std::int64_t rows) {
+  std::int64_t runs = 0;
+  for (const KMeansModel<T>& model : models) {
+    runs += model.starts.empty() ? params.restarts : static_cast<std::int64_t>(model.starts.size());
+  }
+  const std::int64_t bytes = rows * (static_cast<std::int64_t>(sizeof(std::int32_t)) * runs +
+                                     static_cast<std::int64_t>(sizeof(double)));
+  return "k-means needs at least " + std::to_string(bytes) + " bytes beside the data for " +
+         std::to_string(runs) + " fits at once over " + std::to_string(rows) +
+         " rows, which could not be had; fewer restarts, or fewer models in a sweep, need less";
+}
+
 /// The passes over x on the chosen device, and the source that the loop reads.
 template <class T>
 class Session {
@@ -90,8 +107,12 @@ std::vector<KMeansResult<T>> kmeans_sweep(MatrixView<const T> x,
   require_weights(params.weights, x.rows);
   require_some_weight(params.weights);
   require_models(models, x, ctx);
-  const Session<T> session(x, params.weights, ctx);
-  return run_kmeans(session.source, session.frame, models, params, ctx);
+  try {
+    const Session<T> session(x, params.weights, ctx);
+    return run_kmeans(session.source, session.frame, models, params, ctx);
+  } catch (const std::bad_alloc&) {
+    throw OutOfMemory(memory_message(models, params, x.rows));
+  }
 }
 
 template <class T>

@@ -16,5 +16,8 @@ cmake --preset dev "${options[@]}" >"$log" 2>&1 || {
   stop "CMake could not configure the build; see above"
 }
 sed -n '/^-- Coterie /,/^--   benchmarks/s/^-- //p' "$log"
-# -k 0: one fault does not hide the others.
-cmake --build "$build" -j "$(nproc)" ${1+--target "$@"} -- -k 0
+if [ $# = 0 ]; then
+  cmake --build "$build" -j "$(nproc)" -- -k 0 # all of it: one fault does not hide the others
+else
+  cmake --build "$build" -j "$(nproc)" --target "$@"
+fi

@@ -2,10 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <limits>
 #include <set>
 #include <tuple>
@@ -263,6 +266,30 @@ TEST(KMeansCpu, AnInterruptionAbandonsTheFit) {
   ctx.interrupted = [&polls] { return ++polls > 3; };
   EXPECT_THROW(kmeans<float>(x.view(), {.clusters = 8, .tolerance = 0}, ctx), Interrupted);
 }
+
+#ifndef __SANITIZE_ADDRESS__  // which reserves more addresses than the limit allows
+/// 20,000 fits at once of 50,000 rows, in a process that may have 2 GB: their labels need 4 GB.
+[[noreturn]] void run_out_of_memory() {
+  const auto x = make_rows<float>(50'000, 1);
+  const rlimit limit{.rlim_cur = std::size_t{2} << 30, .rlim_max = std::size_t{2} << 30};
+  setrlimit(RLIMIT_AS, &limit);
+  const MatrixView<const float> start{x.values.data(), 1, 1, 1};
+  const KMeansModel<float> model{.clusters = 1, .starts = {20'000, start}};
+  try {
+    kmeans_sweep<float>(x.view(), {&model, 1}, {});
+  } catch (const OutOfMemory& error) {
+    std::fputs(error.what(), stderr);
+    std::_Exit(0);
+  }
+  std::_Exit(1);
+}
+
+TEST(KMeansCpuDeathTest, WhenMemoryRunsOutTheMessageSaysHowMuchIsNeeded) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(run_out_of_memory(), ::testing::ExitedWithCode(0),
+              "needs at least 4000400000 bytes.*fewer restarts");
+}
+#endif
 
 TEST(KMeansCpu, BadInputNamesArgumentLimitAndValue) {
   auto x = make_rows<float>(10, 2);

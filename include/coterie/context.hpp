@@ -2,8 +2,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <new>
 #include <stdexcept>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "coterie/export.hpp"
 
@@ -40,6 +43,16 @@ struct COTERIE_API Interrupted : std::runtime_error {
 /// The device asked for is not there, or does not offer this call yet. The message says which.
 struct COTERIE_API DeviceUnavailable : std::runtime_error {
   using std::runtime_error::runtime_error;
+};
+
+/// Memory ran out. The message says how much the call needs and what needs less.
+class COTERIE_API OutOfMemory : public std::bad_alloc {
+ public:
+  explicit OutOfMemory(std::string message) : message_(std::move(message)) {}
+  const char* what() const noexcept override { return message_.c_str(); }
+
+ private:
+  std::string message_;
 };
 
 }  // namespace coterie

@@ -74,10 +74,10 @@ def check_weights(sample_weight: Any, X: Any) -> NDArray[np.float64] | None:
 
 def is_packed(X: Matrix) -> bool:
     """Whether the engine can read X in place: each row contiguous, the rows one after another."""
-    item = X.itemsize
     rows, cols = X.shape
-    apart = rows <= 1 or (X.strides[0] >= cols * item and X.strides[0] % item == 0)
-    return bool((cols <= 1 or X.strides[1] == item) and apart and X.flags.aligned)
+    whole = cols <= 1 or X.strides[1] == X.itemsize
+    apart = rows <= 1 or X.strides[0] >= cols * X.itemsize
+    return bool(whole and apart and X.flags.aligned)
 
 
 def packed(X: Matrix, dtype: DTypeLike) -> Matrix:

@@ -212,7 +212,7 @@ def _check_pair(X: Any, Y: Any) -> tuple[Matrix, Matrix]:
 
 
 def _check_labelled(X: Any, labels: Any) -> tuple[Any, NDArray[np.int32]]:
-    """The checked data, and the labels as the numbers 0 to n_labels - 1."""
+    """The checked data, and the labels as int32."""
     X, labels = check_X_y(adopt(X), labels, accept_sparse="csr", dtype=FLOATS)
     codes, count = _encode(labels)
     if not 1 < count < len(codes):
@@ -224,8 +224,7 @@ def _check_labelled(X: Any, labels: Any) -> tuple[Any, NDArray[np.int32]]:
 
 def _encode(labels: NDArray[Any]) -> tuple[NDArray[np.int32], int]:
     if labels.dtype.kind in "iu" and labels.min() >= 0 and labels.max() < len(labels):
-        present = np.bincount(labels) > 0  # spares a clustering's labels the sort below
-        codes = np.cumsum(present, dtype=np.int32) - np.int32(1)
-        return codes[labels], int(present.sum())
+        # A clustering's labels: they serve as they are, and need no sort to be counted.
+        return labels.astype(np.int32, copy=False), int(np.count_nonzero(np.bincount(labels)))
     distinct, inverse = np.unique(labels, return_inverse=True)
     return inverse.astype(np.int32), len(distinct)

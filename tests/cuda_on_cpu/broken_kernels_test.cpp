@@ -21,9 +21,9 @@ enum class Fault { None, MissingBarrier, MissingBarrierBeforeReuse };
 
 /// Each thread doubles the value that its neighbour brought, in two rounds over one shared array.
 template <Fault fault>
-__global__ void relay_kernel(const int* in, int* out) {
-  COTERIE_SHARED(int, row, kThreads);
-  int value = in[threadIdx.x];
+__global__ void relay_kernel(const unsigned* in, unsigned* out) {
+  COTERIE_SHARED(unsigned, row, kThreads);
+  unsigned value = in[threadIdx.x];
   for (int round = 0; round < 2; ++round) {
     row[threadIdx.x] = value;
     if (fault != Fault::MissingBarrier) __syncthreads();
@@ -96,9 +96,9 @@ int wrong_orders(const Run& run, const Result& expected) {
 }
 
 template <Fault fault>
-std::vector<int> relay() {
-  std::vector<int> in(kThreads), out(kThreads);
-  std::iota(in.begin(), in.end(), 0);
+std::vector<unsigned> relay() {
+  std::vector<unsigned> in(kThreads), out(kThreads);
+  std::iota(in.begin(), in.end(), 0U);
   launch(relay_kernel<fault>, 1, kThreads, 0, nullptr, in.data(), out.data());
   return out;
 }
@@ -111,9 +111,8 @@ Word block_sum() {
 }
 
 TEST(BrokenKernels, MissingBarrierGivesWrongNumbers) {
-  std::vector<int> expected(kThreads);
-  for (int i = 0; i < kThreads; ++i)
-    expected[static_cast<std::size_t>(i)] = 4 * ((i + 2) % kThreads);
+  std::vector<unsigned> expected;
+  for (unsigned i = 0; i < kThreads; ++i) expected.push_back(4 * ((i + 2) % kThreads));
   EXPECT_EQ(wrong_orders(relay<Fault::None>, expected), 0);
   EXPECT_GT(wrong_orders(relay<Fault::MissingBarrier>, expected), 0);
   EXPECT_GT(wrong_orders(relay<Fault::MissingBarrierBeforeReuse>, expected), 0);

@@ -157,6 +157,22 @@ def test_a_sweep_is_its_single_fits(dtype, init, n_init):
         assert model.n_features_in_ == 4
 
 
+@pytest.mark.parametrize("init", ["k-means++", "random"])
+def test_the_best_of_all_starts_is_kept(init):
+    x = rows(300, 3)
+    one, ten = (
+        np.array([KMeans(8, init=init, n_init=n, random_state=s).fit(x).inertia_ for s in range(5)])
+        for n in (1, 10)
+    )
+    assert (ten <= one).all()
+    assert (ten < one).any()
+    starts = [x[:8], x[8:16], x[16:24]]
+    given = iter(starts)
+    best = KMeans(8, init=lambda *_, **__: next(given), n_init=3).fit(x)
+    alone = [KMeans(8, init=start).fit(x) for start in starts]
+    assert digest(best) == digest(min(alone, key=lambda model: model.inertia_))
+
+
 def test_weights_count_rows_as_often():
     x = rows(400, 3)
     times = np.random.default_rng(1).integers(0, 4, size=len(x))
