@@ -3,7 +3,7 @@ export PYTHON
 
 .PHONY: demo test bench wheel format clean
 
-demo:  ## build, simulate a shop, segment its customers, write demo-out/report.html
+demo:  ## build, simulate a shop, segment its customers, write demo-out/out/report.html
 	@scripts/demo.sh
 
 test:  ## build and run every test and check

@@ -87,6 +87,9 @@ class LloydPass {
 
   /// Brings the tasks' centroids to the device and sets their sums to 0.
   std::vector<Prepared> prepare(std::span<const LloydTask<T>> tasks, std::int64_t cols);
+  /// Waits for the device and adds up what it found.
+  void collect(const std::vector<Prepared>& prepared, std::int64_t cols,
+               std::span<LloydTask<T>> tasks) const;
 
   cudaStream_t stream_;
   Buffer<T> points_;              // the distinct centroids of all tasks

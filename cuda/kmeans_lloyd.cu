@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <compare>
 #include <numeric>
 
 #include "cuda/kmeans_lloyd_fused.cuh"
@@ -247,14 +246,19 @@ void LloydPass<T>::run(const DeviceRows<T>& x, const Frame& frame, std::span<Llo
     }
   }
   fused.flush();
+  collect(prepared, x.cols, tasks);
+}
 
-  std::vector<Word> added(
-      static_cast<std::size_t>(prepared.back().first_word + prepared.back().words));
-  download(sums_.data(), static_cast<std::int64_t>(added.size()), added.data(), stream_);
+template <class T>
+void LloydPass<T>::collect(const std::vector<Prepared>& prepared, std::int64_t cols,
+                           std::span<LloydTask<T>> tasks) const {
+  const std::int64_t words = prepared.back().first_word + prepared.back().words;
+  std::vector<Word> added(static_cast<std::size_t>(words));
+  download(sums_.data(), words, added.data(), stream_);
   for (const Prepared& p : prepared) {
     LloydTask<T>& task = tasks[p.task];
     const std::int64_t summed = task.sums == nullptr ? 0 : task.centroids.rows;
-    add_results(SumsView{added.data() + p.first_word, summed, x.cols}, task);
+    add_results(SumsView{added.data() + p.first_word, summed, cols}, task);
   }
 }
 

@@ -18,6 +18,14 @@ struct Found {
   std::string detail;
 };
 
+/// Why there is no device, in words: the runtime calls a missing driver an old one.
+std::string absence(cudaError_t status) {
+  int driver = 0;
+  static_cast<void>(cudaDriverGetVersion(&driver));
+  if (driver == 0) return "no NVIDIA driver is installed";
+  return std::string("no usable GPU: ") + cudaGetErrorString(status);
+}
+
 /// Looks for a GPU that this library has code for. No driver is not an error: it is the ordinary
 /// case on a machine without a GPU.
 Found find_device() {
@@ -28,7 +36,7 @@ Found find_device() {
   if (status == cudaSuccess) status = cudaGetDeviceProperties(&device, 0);
   if (status != cudaSuccess) {
     static_cast<void>(cudaGetLastError());
-    return {false, std::string("no usable GPU: ") + cudaGetErrorString(status)};
+    return {false, absence(status)};
   }
   cudaFuncAttributes attributes;
   status = cudaFuncGetAttributes(&attributes, probe_kernel);

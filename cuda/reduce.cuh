@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstring>
+
 #include "cuda/runtime.cuh"
 
 namespace coterie::cuda {
@@ -45,7 +47,7 @@ inline double from_ordered_key(Word key) {
   constexpr Word kSign = Word{1} << 63;
   const Word bits = (key & kSign) != 0 ? key & ~kSign : ~key;
   double value;
-  __builtin_memcpy(&value, &bits, sizeof value);
+  memcpy(&value, &bits, sizeof value);
   return value;
 }
 

@@ -151,6 +151,17 @@ TEST_P(CudaKMeansPasses, SeedingEqualsTheCpus) {
   compare_seeding(Data<double>(1025, 33, Shape::OffsetBlobs, true), {{0, 512}, {512, 513}});
 }
 
+TEST_P(CudaKMeansPasses, PickKnowsOfASeedTakenInSinceTheTotal) {
+  Data<float> data(10, 1, Shape::Blobs);
+  for (std::int64_t i = 0; i < 10; ++i) data.x(i, 0) = static_cast<float>(i);
+  const auto passes = data.passes(Device::Cuda);
+  const auto seeding = passes->seeding();
+  EXPECT_EQ(seeding->total({0, 10}, 1), 10);  // one each, as there is no seed
+  EXPECT_EQ(seeding->pick({0, 10}, 1, 4), 4);
+  EXPECT_EQ(seeding->add({0, 10}, std::span<const float>(data.x.view().row(0), 1)), 81);
+  EXPECT_EQ(seeding->pick({0, 10}, 1, 4), 2);  // 0 + 1 + 4 exceeds 4
+}
+
 template <class T>
 void expect_same_fit(const KMeansResult<T>& gpu, const KMeansResult<T>& cpu) {
   EXPECT_EQ(gpu.labels, cpu.labels);

@@ -79,7 +79,9 @@ TEST(PlusPlus, GreedyTakesTheCandidateThatLeavesTheLeastPotential) {
   for (std::uint64_t seed = 0; seed < 100; ++seed) {
     const auto rows = kmeans_plusplus<double>({x.data(), 101, 1, 1},
                                               {.clusters = 2, .trials = 10, .seed = seed});
-    if (rows[0] < 50) EXPECT_TRUE(rows[1] >= 50 && rows[1] < 100) << "row " << rows[1];
+    if (rows[0] < 50) {
+      EXPECT_TRUE(rows[1] >= 50 && rows[1] < 100) << "row " << rows[1];
+    }
   }
 }
 

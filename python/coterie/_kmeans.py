@@ -171,13 +171,12 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         labels = np.empty(X.shape[0], np.int32)
         inertia = 0.0
         for block, rows in row_blocks(X, dtype):
+            counts = None if weights is None else weights[block]
+            ignored = counts is not None and not counts.any()  # which the engine would refuse
             labels[block], part = _core.assign(
-                rows,
-                centers,
-                weights=None if weights is None else weights[block],
-                device=as_device(self.device),
+                rows, centers, weights=None if ignored else counts, device=as_device(self.device)
             )
-            inertia += part
+            inertia += 0.0 if ignored else part
         return labels, inertia
 
     def _distances(self, X: Any) -> Matrix:
@@ -206,14 +205,14 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 "Explicit initial center position passed: performing only one init in "
                 f"{type(self).__name__} instead of n_init={self._n_init}.",
                 RuntimeWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
             self._n_init = 1
         if self.algorithm == "elkan" and self.n_clusters == 1:
             warnings.warn(
                 "algorithm='elkan' doesn't make sense for a single cluster. Using 'lloyd' instead.",
                 RuntimeWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _starts(self, X: Any) -> list[Matrix]:
@@ -248,7 +247,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 f"Number of distinct clusters ({distinct}) found smaller than n_clusters "
                 f"({self.n_clusters}). Possibly due to duplicate points in X.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         self.cluster_centers_ = fit.centroids
         self.labels_ = fit.labels

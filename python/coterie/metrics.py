@@ -212,19 +212,9 @@ def _check_pair(X: Any, Y: Any) -> tuple[Matrix, Matrix]:
 
 
 def _check_labelled(X: Any, labels: Any) -> tuple[Any, NDArray[np.int32]]:
-    """The checked data, and the labels as int32."""
+    """The checked data, and the labels as int32 numbers, which the engine checks."""
     X, labels = check_X_y(adopt(X), labels, accept_sparse="csr", dtype=FLOATS)
-    codes, count = _encode(labels)
-    if not 1 < count < len(codes):
-        raise ValueError(
-            f"Number of labels is {count}. Valid values are 2 to n_samples - 1 (inclusive)"
-        )
-    return X, codes
-
-
-def _encode(labels: NDArray[Any]) -> tuple[NDArray[np.int32], int]:
-    if labels.dtype.kind in "iu" and labels.min() >= 0 and labels.max() < len(labels):
-        # A clustering's labels: they serve as they are, and need no sort to be counted.
-        return labels.astype(np.int32, copy=False), int(np.count_nonzero(np.bincount(labels)))
-    distinct, inverse = np.unique(labels, return_inverse=True)
-    return inverse.astype(np.int32), len(distinct)
+    small = np.iinfo(np.int32)
+    if labels.dtype.kind not in "iu" or labels.min() < small.min or labels.max() > small.max:
+        labels = np.unique(labels, return_inverse=True)[1]
+    return X, np.ascontiguousarray(labels, np.int32)

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cuda/buffer.cuh"
 #include "cuda/reduce.cuh"
 
 namespace coterie::cuda {
@@ -164,6 +165,25 @@ TEST(BrokenKernels, FailureIsToldOnceAndThenForgotten) {
   EXPECT_EQ(cudaGetLastError(), cudaErrorLaunchFailure);
   EXPECT_EQ(cudaGetLastError(), cudaSuccess);
 }
+
+#if defined(__SANITIZE_ADDRESS__)
+__global__ void one_too_far_kernel(int* out) {
+  COTERIE_DYNAMIC_SHARED(int, row);
+  row[threadIdx.x] = 0;
+  __syncthreads();
+  out[threadIdx.x] = row[threadIdx.x + 1];
+}
+
+TEST(BrokenKernelsDeathTest, AddressSanitizerSeesWhatLiesBehindMemory) {
+  const auto run = [](std::size_t shared, std::int64_t size) {
+    const Buffer<int> out(size, nullptr);
+    launch(one_too_far_kernel, 1, 32, shared * sizeof(int), nullptr, out.data());
+  };
+  EXPECT_NO_FATAL_FAILURE(run(33, 32));
+  EXPECT_DEATH(run(32, 32), "heap-buffer-overflow");
+  EXPECT_DEATH(run(33, 31), "heap-buffer-overflow");
+}
+#endif
 
 }  // namespace
 }  // namespace coterie::cuda

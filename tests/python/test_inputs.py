@@ -152,6 +152,8 @@ def test_sparse_rows_are_written_out_block_by_block(monkeypatch):
     np.testing.assert_array_equal(EXPECTED.predict(x), EXPECTED.labels_)
     np.testing.assert_array_equal(EXPECTED.transform(x), EXPECTED.transform(X))
     np.testing.assert_array_equal(EXPECTED.predict(np.asfortranarray(X)), EXPECTED.labels_)
+    weights = (np.arange(len(X)) >= 10).astype(float)  # none counts in the first block
+    assert EXPECTED.score(x, sample_weight=weights) == pytest.approx(EXPECTED.score(X[10:]))
 
 
 def test_results_live_as_long_as_they_are_held():

@@ -29,7 +29,6 @@ CALLS = {
     "k-means++": (200_000, 16, "kmeans_plusplus(x, 20_000)"),
     "silhouette": (1_000_000, 16, "metrics.silhouette_samples(x, np.arange(len(x)) % 5)"),
     "gap": (100_000, 16, "metrics.gap_statistic(x, range(100, 200), n_refs=100)"),
-    "distances": (500_000, 16, "list(map(len, metrics.pairwise_distances_chunked(x, rows=20)))"),
     "PCA": (20_000, 1500, "pca.fit(x)"),
 }
 

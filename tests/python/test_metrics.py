@@ -190,6 +190,7 @@ X, LABELS = grouped(20)
     ("call", "message"),
     [
         (lambda: metrics.silhouette_score(X, np.zeros(20)), "Number of labels is 1"),
+        (lambda: metrics.silhouette_score(X, np.full(20, 3)), "Number of labels is 1"),
         (lambda: metrics.davies_bouldin_score(X, np.arange(20)), "Number of labels is 20"),
         (
             lambda: metrics.calinski_harabasz_score(X, LABELS[:-1]),

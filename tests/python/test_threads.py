@@ -104,6 +104,7 @@ def test_other_python_threads_run_while_the_engine_works():
             ticks += 1
             time.sleep(0)  # lets the GIL go
 
+    labels = np.arange(len(X), dtype=np.int32) % 5
     other = threading.Thread(target=tick)
     other.start()
     interval = sys.getswitchinterval()
@@ -111,12 +112,7 @@ def test_other_python_threads_run_while_the_engine_works():
     try:
         working.set()
         before = ticks
-        _core.silhouette_samples(
-            X,
-            np.arange(len(X), dtype=np.int32) % 5,
-            metric=_core.Metric.euclidean,
-            device=_core.Device.cpu,
-        )
+        _core.silhouette_samples(X, labels, metric=_core.Metric.euclidean, device=_core.Device.cpu)
         during = ticks - before
     finally:
         working.clear()

@@ -40,7 +40,9 @@ struct cudaLaunchConfig_t {
   cudaStream_t stream = nullptr;
 };
 
+/// COTERIE_EMULATED_DEVICES, 1 when it is not set.
 cudaError_t cudaGetDeviceCount(int* count);
+cudaError_t cudaDriverGetVersion(int* version);
 cudaError_t cudaGetDevice(int* device);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);

@@ -1,0 +1,80 @@
+"""One answer everywhere: threads, instruction sets, devices, sweeps and offsets change no bit."""
+
+import os
+import subprocess
+import sys
+
+import coterie
+import numpy as np
+import pytest
+from coterie import KMeans, kmeans_sweep
+from kmeans_data import digest, rows
+
+
+@pytest.mark.parametrize("init", ["k-means++", "random"])
+def test_same_bits_on_1_2_and_7_threads(dtype, init, threads):
+    x = rows(20_000, 7, dtype)
+    weights = np.random.default_rng(1).uniform(size=len(x))
+    found = set()
+    for n in (1, 2, 7):
+        threads(n)
+        model = KMeans(9, init=init, n_init=2, random_state=3)
+        found.add((digest(model.fit(x)), digest(model.fit(x, sample_weight=weights))))
+    assert len(found) == 1
+
+
+FIT_AND_PRINT = """
+import numpy as np
+from kmeans_data import digest, rows
+from coterie import KMeans, kmeans_sweep
+import coterie
+for dtype in (np.float32, np.float64):
+    for d in (2, 8, 33):
+        print(digest(*kmeans_sweep(rows(3001, d, dtype), [2, 5, 17], random_state=0)))
+"""
+
+
+def test_same_bits_on_each_instruction_set():
+    levels = ["baseline", "avx2", "avx512"]
+    found = {}
+    for level in levels[: levels.index(coterie.build_info()["simd"]) + 1]:
+        found[level] = subprocess.run(
+            [sys.executable, "-c", FIT_AND_PRINT],
+            env={**os.environ, "COTERIE_SIMD": level, "PYTHONPATH": os.pathsep.join(sys.path)},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+    assert len(set(found.values())) == 1, found
+
+
+def test_same_bits_on_each_device(device, dtype):
+    x = rows(1500, 4, dtype)
+    weights = np.random.default_rng(1).uniform(size=len(x))
+    here, there = (
+        kmeans_sweep(x, [2, 5], sample_weight=weights, n_init=2, random_state=0, device=where)
+        for where in ("cpu", device)
+    )
+    assert digest(*here) == digest(*there)
+    new = rows(700, 4, dtype, seed=2)
+    np.testing.assert_array_equal(here[1].predict(new), there[1].predict(new))
+    assert here[1].score(new) == there[1].score(new)
+
+
+# Centres of float32 at 1e5 are 1/128 apart, so there rows midway between groups may change sides.
+@pytest.mark.parametrize(
+    ("dtype", "noise"), [(np.float64, 1), (np.float64, 0.1), (np.float32, 0.1)]
+)
+def test_an_offset_of_1e5_changes_nothing(dtype, noise):
+    random = np.random.default_rng(0)
+    groups = random.permutation(np.arange(16)).reshape(8, 2)[random.integers(8, size=4000)]
+    # Multiples of 1/64 are exact beside 1e5 in float32 too.
+    x = (np.round((groups + noise * random.normal(size=groups.shape)) * 64) / 64).astype(dtype)
+    here = KMeans(8, random_state=0).fit(x)
+    there = KMeans(8, random_state=0).fit(x + dtype(1e5))
+    np.testing.assert_array_equal(here.labels_, there.labels_)
+    assert here.n_iter_ == there.n_iter_
+    assert there.inertia_ == pytest.approx(here.inertia_, rel=1e-9 if dtype is np.float64 else 1e-2)
+    np.testing.assert_allclose(
+        there.cluster_centers_ - dtype(1e5), here.cluster_centers_, atol=1e5 * np.finfo(dtype).eps
+    )
