@@ -58,10 +58,9 @@ const LoadedLibrary& cuda_library() {
 }  // namespace
 
 const DeviceTable& device_table(Device device) {
-  if (device == Device::Cpu) return cpu::device_table();
+  if (device != Device::Cuda) return cpu::device_table();
   const LoadedLibrary& cuda = cuda_library();
   if (cuda.table != nullptr) return *cuda.table;
-  if (device == Device::Auto) return cpu::device_table();
   throw DeviceUnavailable("device \"cuda\" is not usable: " + cuda.detail);
 }
 

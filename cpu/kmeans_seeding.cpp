@@ -25,6 +25,7 @@ class CpuSeeding final : public SeedingPasses<T> {
 
   double add(RowBlock block, std::span<const T> seed) override {
     const auto point = as_points(MatrixView<const T>{seed.data(), 1, x_.cols, x_.cols});
+    totalled_ = {};
     std::vector<double> largest(workers_.size(), 0.0);
     parallel_for(ctx_, chunk_count(block.rows), [&](std::int64_t chunk, int worker) {
       for_each_tile(chunk_of(block, chunk), [&](RowBlock rows) {
@@ -53,11 +54,13 @@ class CpuSeeding final : public SeedingPasses<T> {
     std::int64_t sum = 0;
     for (const std::int64_t chunk : chunk_totals_) sum += chunk;
     totalled_ = block;
+    totalled_scale_ = scale;
     return sum;
   }
 
   std::int64_t pick(RowBlock block, double scale, std::int64_t target) override {
-    if (totalled_.first != block.first || totalled_.rows != block.rows) total(block, scale);
+    const bool known = totalled_.first == block.first && totalled_.rows == block.rows;
+    if (!known || totalled_scale_ != scale) total(block, scale);
     std::int64_t chunk = 0;
     while (target >= chunk_totals_[static_cast<std::size_t>(chunk)]) {
       target -= chunk_totals_[static_cast<std::size_t>(chunk++)];
@@ -123,8 +126,9 @@ class CpuSeeding final : public SeedingPasses<T> {
   std::span<const double> weights_;
   const Context& ctx_;
   std::vector<double> nearest_;  // canonical squared distance to the nearest seed
-  std::vector<std::int64_t> chunk_totals_;  // of the block totalled last
-  RowBlock totalled_;
+  std::vector<std::int64_t> chunk_totals_;  // of totalled_, at totalled_scale_
+  RowBlock totalled_;                       // no rows: none since the last seed
+  double totalled_scale_ = 0;
   std::vector<Worker> workers_;
 };
 

@@ -12,7 +12,7 @@
 
 namespace coterie {
 
-/// Where a call runs. Auto takes a usable GPU that has the algorithm, else the CPU.
+/// Where a call runs. Auto takes the CPU until the CUDA passes are verified on a GPU.
 enum class Device { Auto, Cpu, Cuda };
 
 /// How far a long call has come.

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 namespace coterie {
@@ -15,7 +17,12 @@ struct MatrixView {
 
   constexpr T* row(std::int64_t i) const { return data + i * stride; }
   constexpr T& operator()(std::int64_t i, std::int64_t j) const { return data[i * stride + j]; }
-  constexpr operator MatrixView<const T>() const { return {data, rows, cols, stride}; }
+  /// A view of the same rows that only reads.
+  template <std::same_as<const T> Reading>
+    requires(!std::is_const_v<T>)
+  constexpr operator MatrixView<Reading>() const {
+    return {data, rows, cols, stride};
+  }
 };
 
 /// Rows of numbers, owned and contiguous.

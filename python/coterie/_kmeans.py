@@ -68,7 +68,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     algorithm : {"lloyd", "elkan"}, default="lloyd"
         Accepted for scikit-learn's sake: both give the same exact result.
     device : {"auto", "cpu", "cuda"}, default="auto"
-        Where to compute. "auto" takes a usable GPU, else the CPU.
+        Where to compute. "auto" takes the CPU until the GPU code has been verified on a GPU.
 
     Attributes
     ----------

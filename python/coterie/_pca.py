@@ -48,7 +48,7 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     tol, iterated_power, n_oversamples, power_iteration_normalizer, random_state
         Accepted for scikit-learn's sake: there is nothing to tune.
     device : {"auto", "cpu", "cuda"}, default="auto"
-        Where to compute. "auto" takes a usable GPU, else the CPU.
+        Where to compute. "auto" takes the CPU until the GPU code has been verified on a GPU.
 
     Attributes
     ----------

@@ -161,7 +161,7 @@ def pairwise_distances(
     left, right = _check_pair(X, Y)
     shape = (left.shape[0], right.shape[0])
     if out is None:
-        out = np.empty(shape, left.dtype)
+        out = _empty(shape, left.dtype)
     elif out.shape != shape or out.dtype != left.dtype or not is_packed(out):
         raise ValueError(
             f"out must be {left.dtype} with contiguous rows and shape {shape}, got {out.dtype} "
@@ -197,6 +197,16 @@ def pairwise_distances_chunked(
             block, right, metric=as_metric(metric), out=out, device=as_device(device)
         )
         yield out
+
+
+def _empty(shape: tuple[int, int], dtype: np.dtype[Any]) -> Matrix:
+    try:
+        return np.empty(shape, dtype)
+    except MemoryError:
+        raise MemoryError(
+            f"the {shape[0]} x {shape[1]} distances need {shape[0] * shape[1] * dtype.itemsize} "
+            "bytes: use pairwise_distances_chunked(), or give an out= on disk (numpy.memmap)"
+        ) from None
 
 
 def _check_pair(X: Any, Y: Any) -> tuple[Matrix, Matrix]:

@@ -1,4 +1,9 @@
+import os
 import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -263,3 +268,31 @@ def test_verbose_draws_a_bar_on_stderr(capfd):
     assert "iterating" in err
     KMeans(4, random_state=0).fit(rows(300, 3))
     assert capfd.readouterr() == ("", "")
+
+
+LITTLE_MEMORY = """
+import resource
+import numpy as np
+from coterie import KMeans
+x = np.arange(20_000_000, dtype=np.float32)[:, None] % 2
+model = KMeans(2, random_state=0)
+model.fit(x[:100_000])  # brings the threads and all that is imported late
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 60_000_000,) * 2)
+try:
+    model.fit(x)
+except MemoryError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="limits memory as on Linux")
+def test_without_enough_memory_the_error_says_how_much():
+    said = subprocess.run(
+        [sys.executable, "-c", LITTLE_MEMORY],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert re.search(r"k-means needs at least \d+ bytes .* over 20000000 rows", said)

@@ -157,6 +157,19 @@ def test_an_array_that_may_not_be_written_is_refused():
         metrics.pairwise_distances(grouped(9)[0], out=out)
 
 
+def test_a_matrix_too_large_for_memory_says_what_to_use():
+    x = np.zeros((10_000_000, 1), np.float32)
+    with pytest.raises(MemoryError, match="need 400000000000000 bytes: use pairwise_distances_ch"):
+        metrics.pairwise_distances(x)
+
+
+def test_distances_may_be_written_to_disk(tmp_path):
+    x = grouped(9)[0]
+    out = np.memmap(tmp_path / "distances", np.float64, "w+", shape=(9, 9))
+    metrics.pairwise_distances(x, out=out)
+    np.testing.assert_array_equal(out, metrics.pairwise_distances(x))
+
+
 def test_blocks_of_rows_make_up_the_matrix():
     x, y = grouped(10)[0], grouped(6, seed=1)[0]
     blocks = list(metrics.pairwise_distances_chunked(x, y, rows=4))
