@@ -42,7 +42,9 @@ LoadedLibrary load_library() {
   }
   const auto entry = reinterpret_cast<DeviceLibraryEntry>(dlsym(library, kDeviceLibraryEntry));
   if (entry == nullptr) return {nullptr, path + " is no CUDA library of coterie"};
-  const DeviceLibrary& found = *entry();
+  const DeviceLibrary* answer = entry();
+  if (answer == nullptr) return {nullptr, path + " names no device"};
+  const DeviceLibrary& found = *answer;
   if (found.abi != DeviceTable::kAbi) {
     return {nullptr, path + " has ABI " + std::to_string(found.abi) + ", this build needs " +
                          std::to_string(DeviceTable::kAbi)};

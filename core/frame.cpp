@@ -35,9 +35,12 @@ Frame make_frame(const ColumnRange& range, std::int64_t rows, double max_weight)
     frame.scale.push_back(limb_scale(max_weight * reach, frame.bits));
     squared_diameter += 4 * reach * reach;
   }
-  if (!std::isfinite(squared_diameter * std::max(max_weight, 1.0))) {
+  const double largest_sum =
+      std::max(squared_diameter, 1.0) * std::max(max_weight, 1.0) * static_cast<double>(rows);
+  if (!std::isfinite(largest_sum)) {
     throw std::invalid_argument(
-        "x spans too wide a range: its squared distances overflow float64; scale the columns down");
+        "x or its weights span too wide a range: sums of weight * squared distance overflow "
+        "float64; scale them down");
   }
   return frame;
 }
@@ -47,8 +50,7 @@ double mean_variance(const SpreadSums& sums, const Frame& frame, std::int64_t ro
   const auto n = static_cast<double>(rows);
   for (std::size_t j = 0; j < sums.sum.size(); ++j) {
     const double reach = frame.reach[j];
-    const double mean =
-        from_limbs(sums.sum[j], frame.bits, limb_scale(reach, frame.bits)) / n;
+    const double mean = from_limbs(sums.sum[j], frame.bits, limb_scale(reach, frame.bits)) / n;
     const double mean_square =
         from_limbs(sums.square[j], frame.bits, limb_scale(reach * reach, frame.bits)) / n;
     total += std::max(0.0, mean_square - mean * mean);
@@ -63,8 +65,8 @@ double distance_bound(const Frame& frame, double max_weight, MatrixView<const T>
     const auto column = static_cast<std::size_t>(j);
     double farthest = 0;
     for (std::int64_t c = 0; c < centroids.rows; ++c) {
-      farthest = std::max(farthest, std::abs(static_cast<double>(centroids(c, j)) -
-                                             frame.shift[column]));
+      farthest =
+          std::max(farthest, std::abs(static_cast<double>(centroids(c, j)) - frame.shift[column]));
     }
     const double side = frame.reach[column] + farthest;
     bound += side * side;

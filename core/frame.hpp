@@ -8,7 +8,7 @@
 namespace coterie {
 
 /// How the sums of `rows` rows in `range` are scaled when no weight exceeds `max_weight`. Throws
-/// std::invalid_argument when squared distances would overflow float64.
+/// std::invalid_argument when sums of weight * squared distance would overflow float64.
 Frame make_frame(const ColumnRange& range, std::int64_t rows, double max_weight);
 
 /// Mean of the columns' variances (divisor rows).

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <new>
 #include <string>
 
 #include "core/checks.hpp"
@@ -11,6 +10,7 @@
 #include "core/device.hpp"
 #include "core/kmeans_loop.hpp"
 #include "core/kmeans_seeding.hpp"
+#include "core/memory.hpp"
 
 namespace coterie {
 namespace {
@@ -28,8 +28,12 @@ void require_weights(std::span<const double> weights, std::int64_t rows) {
 }
 
 void require_some_weight(std::span<const double> weights) {
-  require_argument(weights.empty() || std::ranges::any_of(weights, [](double w) { return w > 0; }),
-                   "weights must have a value above 0, got only zeros");
+  if (weights.empty()) return;
+  constexpr double kLeast = 1e-280;  // fixed-point sums of less would lose it
+  const double largest = *std::ranges::max_element(weights);
+  require_argument(largest > 0, "weights must have a value above 0, got only zeros");
+  require_argument(largest >= kLeast, "weights must have a value of at least ", kLeast,
+                   ", got at most ", largest);
 }
 
 void require_clusters(std::int64_t clusters, std::int64_t rows) {
@@ -63,20 +67,18 @@ void require_models(std::span<const KMeansModel<T>> models, MatrixView<const T> 
   }
 }
 
-/// What a sweep needs beside the data: a label a row and model at once, and a float64 a row to seed.
+/// Fits at once: one of each start, or of each restart.
 template <class T>
-std::string memory_message(std::span<const KMeansModel<T>> models, const KMeansParams& params,
-                           std::int64_t rows) {
+std::int64_t run_count(std::span<const KMeansModel<T>> models, const KMeansParams& params) {
   std::int64_t runs = 0;
   for (const KMeansModel<T>& model : models) {
     runs += model.starts.empty() ? params.restarts : static_cast<std::int64_t>(model.starts.size());
   }
-  const std::int64_t bytes = rows * (static_cast<std::int64_t>(sizeof(std::int32_t)) * runs +
-                                     static_cast<std::int64_t>(sizeof(double)));
-  return "k-means needs at least " + std::to_string(bytes) + " bytes beside the data for " +
-         std::to_string(runs) + " fits at once over " + std::to_string(rows) +
-         " rows, which could not be had; fewer restarts, or fewer models in a sweep, need less";
+  return runs;
 }
+
+constexpr std::int64_t kLabelBytes = sizeof(std::int32_t);
+constexpr std::int64_t kSeedingBytes = sizeof(double);
 
 /// The passes over x on the chosen device, and the source that the loop reads.
 template <class T>
@@ -107,12 +109,14 @@ std::vector<KMeansResult<T>> kmeans_sweep(MatrixView<const T> x,
   require_weights(params.weights, x.rows);
   require_some_weight(params.weights);
   require_models(models, x, ctx);
-  try {
-    const Session<T> session(x, params.weights, ctx);
-    return run_kmeans(session.source, session.frame, models, params, ctx);
-  } catch (const std::bad_alloc&) {
-    throw OutOfMemory(memory_message(models, params, x.rows));
-  }
+  const std::int64_t runs = run_count(models, params);
+  const std::string what = "k-means with " + std::to_string(runs) + " fits at once over " +
+                           std::to_string(x.rows) + " rows";
+  return explaining_memory(what, x.rows * (kLabelBytes * runs + kSeedingBytes),
+                           "fewer restarts, or fewer models in a sweep, need less", [&] {
+                             const Session<T> session(x, params.weights, ctx);
+                             return run_kmeans(session.source, session.frame, models, params, ctx);
+                           });
 }
 
 template <class T>
@@ -130,9 +134,12 @@ std::vector<std::int64_t> kmeans_plusplus(MatrixView<const T> x, const KMeansPar
   require_weights(params.weights, x.rows);
   require_some_weight(params.weights);
   require_clusters(params.clusters, x.rows);
-  const Session<T> session(x, params.weights, ctx);
-  return plus_plus_rows(session.source, session.frame, params.clusters,
-                        seeding_trials(params.clusters, params), 0, params.seed, ctx);
+  return explaining_memory(
+      "k-means++", x.rows * kSeedingBytes, "seed from a sample of the rows", [&] {
+        const Session<T> session(x, params.weights, ctx);
+        return plus_plus_rows(session.source, session.frame, params.clusters,
+                              seeding_trials(params.clusters, params), 0, params.seed, ctx);
+      });
 }
 
 template <class T>
@@ -144,23 +151,28 @@ Assignment assign(MatrixView<const T> x, MatrixView<const T> centroids,
   require_same_cols(x.cols, "x", centroids.cols, "centroids");
   require_finite(centroids, "centroids", ctx);
   require_weights(weights, x.rows);
-  const Session<T> session(x, weights, ctx);
-  return run_assign(session.source, session.frame, centroids);
+  return explaining_memory("assignment", 2 * x.rows * kLabelBytes, "assign fewer rows at a time",
+                           [&] {
+                             const Session<T> session(x, weights, ctx);
+                             return run_assign(session.source, session.frame, centroids);
+                           });
 }
 
-template KMeansResult<float> kmeans(MatrixView<const float>, const KMeansParams&, const Context&);       
-  template std::vector<KMeansResult<float>> kmeans_sweep(                                              
-      MatrixView<const float>, std::span<const KMeansModel<float>>, const KMeansParams&, const Context&);  
-  template std::vector<std::int64_t> kmeans_plusplus(MatrixView<const float>, const KMeansParams&,     
-                                                     const Context&);                              
-  template Assignment assign(MatrixView<const float>, MatrixView<const float>, std::span<const double>,    
-                             const Context&);
-template KMeansResult<double> kmeans(MatrixView<const double>, const KMeansParams&, const Context&);       
-  template std::vector<KMeansResult<double>> kmeans_sweep(                                              
-      MatrixView<const double>, std::span<const KMeansModel<double>>, const KMeansParams&, const Context&);  
-  template std::vector<std::int64_t> kmeans_plusplus(MatrixView<const double>, const KMeansParams&,     
-                                                     const Context&);                              
-  template Assignment assign(MatrixView<const double>, MatrixView<const double>, std::span<const double>,    
-                             const Context&);
+template KMeansResult<float> kmeans(MatrixView<const float>, const KMeansParams&, const Context&);
+template std::vector<KMeansResult<float>> kmeans_sweep(MatrixView<const float>,
+                                                       std::span<const KMeansModel<float>>,
+                                                       const KMeansParams&, const Context&);
+template std::vector<std::int64_t> kmeans_plusplus(MatrixView<const float>, const KMeansParams&,
+                                                   const Context&);
+template Assignment assign(MatrixView<const float>, MatrixView<const float>,
+                           std::span<const double>, const Context&);
+template KMeansResult<double> kmeans(MatrixView<const double>, const KMeansParams&, const Context&);
+template std::vector<KMeansResult<double>> kmeans_sweep(MatrixView<const double>,
+                                                        std::span<const KMeansModel<double>>,
+                                                        const KMeansParams&, const Context&);
+template std::vector<std::int64_t> kmeans_plusplus(MatrixView<const double>, const KMeansParams&,
+                                                   const Context&);
+template Assignment assign(MatrixView<const double>, MatrixView<const double>,
+                           std::span<const double>, const Context&);
 
 }  // namespace coterie

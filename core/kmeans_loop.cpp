@@ -1,6 +1,7 @@
 #include "core/kmeans_loop.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <utility>
@@ -57,7 +58,10 @@ class Fit {
         if (run.state == Run<T>::State::Done) finish(run);
       }
       std::erase_if(runs_, [](const Run<T>& run) { return run.state == Run<T>::State::Done; });
-      if (ctx_.progress) ctx_.progress({"iterating", pass, params_.max_iterations});
+      if (!ctx_.progress) continue;
+      // The last pass may only label.
+      const std::int64_t step = std::min(pass, params_.max_iterations);
+      ctx_.progress({"iterating", step, params_.max_iterations});
     }
     return std::move(results_);
   }
@@ -105,11 +109,10 @@ class Fit {
     for (const auto& [trials, members] : groups) {
       std::int64_t most = 0;
       for (const std::size_t m : members) most = std::max(most, models_[m].clusters);
-      const auto rows = params_.seeding == Seeding::PlusPlus
-                            ? plus_plus_rows(source_, frame_, most, trials, restart, params_.seed,
-                                             ctx_)
-                            : random_rows(source_.rows, source_.weights, most, restart,
-                                          params_.seed);
+      const auto rows =
+          params_.seeding == Seeding::PlusPlus
+              ? plus_plus_rows(source_, frame_, most, trials, restart, params_.seed, ctx_)
+              : random_rows(source_.rows, source_.weights, most, restart, params_.seed);
       for (const std::size_t m : members) add_run(m, gather(rows, models_[m].clusters));
     }
   }
@@ -148,8 +151,8 @@ class Fit {
   /// Moves the centroids to their means and decides, as scikit-learn does, whether to go on.
   void update(Run<T>& run, std::int64_t changed) {
     Matrix<T> moved = new_centroids(run);
-    const double shift = squared_shift<T>(std::as_const(run.centroids).view(),
-                                          std::as_const(moved).view());
+    const double shift =
+        squared_shift<T>(std::as_const(run.centroids).view(), std::as_const(moved).view());
     const bool still = moved.values == run.centroids.values;
     run.centroids = std::move(moved);
     ++run.iterations;
@@ -168,8 +171,8 @@ class Fit {
     const auto wanted = static_cast<std::int64_t>(empty.size()) + clusters;
     std::vector<FarRow> far;
     source_.for_each_block([&](RowBlock block) {
-      const auto more = source_.passes.farthest(block, run.slot,
-                                                std::as_const(run.centroids).view(), wanted);
+      const auto more =
+          source_.passes.farthest(block, run.slot, std::as_const(run.centroids).view(), wanted);
       far.insert(far.end(), more.begin(), more.end());
     });
     std::ranges::stable_sort(far, std::ranges::greater(), &FarRow::distance);
@@ -190,8 +193,8 @@ class Fit {
     });
     const double inertia = from_limbs(sum, frame_.bits, scale);
     best.rechecked += run.rechecked;
-    const bool better = inertia < best.inertia ||
-                        (inertia == best.inertia && run.slot < best_slot_[run.model]);
+    const bool better =
+        inertia < best.inertia || (inertia == best.inertia && run.slot < best_slot_[run.model]);
     if (better) {
       best.labels.resize(static_cast<std::size_t>(source_.rows));
       source_.passes.labels({0, source_.rows}, run.slot, best.labels);
@@ -248,9 +251,11 @@ template <class T>
 Assignment run_assign(const KMeansSource<T>& source, const Frame& frame,
                       MatrixView<const T> centroids) {
   constexpr int kSlot = 0;
+  const double bound = distance_bound(frame, max_weight(source.weights), centroids);
+  require_argument(std::isfinite(bound),
+                   "centroids lie too far from x: their squared distances overflow float64");
   source.passes.open(kSlot);
   LloydTask<T> task{.slot = kSlot, .centroids = centroids};
-  const double bound = distance_bound(frame, max_weight(source.weights), centroids);
   const double scale = limb_scale(bound, frame.bits);
   FixedSum sum;
   source.for_each_block([&](RowBlock block) {
@@ -264,15 +269,15 @@ Assignment run_assign(const KMeansSource<T>& source, const Frame& frame,
   return result;
 }
 
-template Frame frame_of(const KMeansSource<float>&);                                                
-  template std::vector<KMeansResult<float>> run_kmeans(const KMeansSource<float>&, const Frame&,          
-                                                   std::span<const KMeansModel<float>>,               
-                                                   const KMeansParams&, const Context&);          
-  template Assignment run_assign(const KMeansSource<float>&, const Frame&, MatrixView<const float>);
-template Frame frame_of(const KMeansSource<double>&);                                                
-  template std::vector<KMeansResult<double>> run_kmeans(const KMeansSource<double>&, const Frame&,          
-                                                   std::span<const KMeansModel<double>>,               
-                                                   const KMeansParams&, const Context&);          
-  template Assignment run_assign(const KMeansSource<double>&, const Frame&, MatrixView<const double>);
+template Frame frame_of(const KMeansSource<float>&);
+template std::vector<KMeansResult<float>> run_kmeans(const KMeansSource<float>&, const Frame&,
+                                                     std::span<const KMeansModel<float>>,
+                                                     const KMeansParams&, const Context&);
+template Assignment run_assign(const KMeansSource<float>&, const Frame&, MatrixView<const float>);
+template Frame frame_of(const KMeansSource<double>&);
+template std::vector<KMeansResult<double>> run_kmeans(const KMeansSource<double>&, const Frame&,
+                                                      std::span<const KMeansModel<double>>,
+                                                      const KMeansParams&, const Context&);
+template Assignment run_assign(const KMeansSource<double>&, const Frame&, MatrixView<const double>);
 
 }  // namespace coterie

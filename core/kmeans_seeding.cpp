@@ -62,10 +62,9 @@ class PlusPlus {
   }
 
   /// Every row equals a seed: more seeds than distinct rows were asked for.
-  std::int64_t first_unused() const {
-    std::int64_t row = 0;
-    while (used_.contains(row)) ++row;
-    return row;
+  std::int64_t first_unused() {
+    while (used_.contains(unused_)) ++unused_;
+    return unused_;
   }
 
   /// The candidate that leaves the least potential; the first of equals.
@@ -87,9 +86,8 @@ class PlusPlus {
     Matrix<T> point(1, source_.cols);
     source_.passes.copy_row(seed, row_of(point, 0));
     largest_ = 0;
-    source_.for_each_block([&](RowBlock block) {
-      largest_ = std::max(largest_, passes_->add(block, point.values));
-    });
+    source_.for_each_block(
+        [&](RowBlock block) { largest_ = std::max(largest_, passes_->add(block, point.values)); });
   }
 
   static std::span<T> row_of(Matrix<T>& points, std::size_t row) {
@@ -105,6 +103,7 @@ class PlusPlus {
   std::int64_t total_ = 0;
   std::vector<std::int64_t> totals_;  // by block
   std::unordered_set<std::int64_t> used_;
+  std::int64_t unused_ = 0;  // every row before it is used
 };
 
 /// -ln(u) for u = bits / 2^64 in (0, 1], from + - * / alone, so that every machine gets the same
@@ -159,7 +158,8 @@ std::vector<std::int64_t> random_rows(std::int64_t rows, std::span<const double>
                                             .purpose = Purpose::RandomRows,
                                             .restart = restart,
                                             .row = static_cast<std::uint64_t>(row)});
-    const double key = weight > 0 ? minus_log(bits) / weight : std::numeric_limits<double>::infinity();
+    const double key =
+        weight > 0 ? minus_log(bits) / weight : std::numeric_limits<double>::infinity();
     smallest.emplace(key, row);
     if (static_cast<std::int64_t>(smallest.size()) > clusters) smallest.pop();
   }

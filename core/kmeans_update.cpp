@@ -84,8 +84,7 @@ Matrix<T> means(const LloydSums& sums, const Frame& frame, std::int64_t clusters
     for (std::int64_t j = 0; j < cols; ++j) {
       const auto at = static_cast<std::size_t>(from * cols + j);
       const auto column = static_cast<std::size_t>(j);
-      const double sum =
-          from_limbs({sums.high[at], sums.low[at]}, frame.bits, frame.scale[column]);
+      const double sum = from_limbs({sums.high[at], sums.low[at]}, frame.bits, frame.scale[column]);
       centroids.view()(c, j) = static_cast<T>(frame.shift[column] + sum / weight);
     }
   }

@@ -12,8 +12,8 @@ namespace coterie {
 std::vector<std::int64_t> empty_clusters(const LloydSums& sums);
 
 /// Gives each empty cluster one of the rows farthest from their own centroid, taken from the sums
-/// of the cluster it is in (never its last row of positive weight). `far` are candidates, farthest first; rows that
-/// equal their centroid stay.
+/// of the cluster it is in (never its last row of positive weight). `far` are candidates, farthest
+/// first; rows that equal their centroid stay.
 template <class T>
 void relocate(const KMeansSource<T>& source, const Frame& frame, int slot,
               std::span<const std::int64_t> empty, std::span<const FarRow> far, LloydSums& sums);

@@ -5,11 +5,15 @@
 #include "core/checks.hpp"
 #include "core/device.hpp"
 #include "core/grouping.hpp"
+#include "core/memory.hpp"
 #include "core/stratified_sample.hpp"
 #include "coterie/measures.hpp"
 
 namespace coterie {
 namespace {
+
+/// Grouped rows, their clusters, the rows asked for, two means and the value of each.
+constexpr std::int64_t kRowBytes = 8 + 4 + 8 + 16 + 8;
 
 /// Silhouettes of the rows named, each against all of x.
 template <class T>
@@ -93,11 +97,13 @@ template <class T>
 std::vector<double> silhouette_samples(MatrixView<const T> x, std::span<const std::int32_t> labels,
                                        Metric metric, const Context& ctx) {
   require_shape(x, "x");
-  const Grouping groups = group_rows(labels, x.rows);
-  require_finite(x, "x", ctx);
-  std::vector<std::int64_t> rows(static_cast<std::size_t>(x.rows));
-  std::iota(rows.begin(), rows.end(), std::int64_t{0});
-  return silhouettes(x, groups, rows, metric, ctx);
+  return explaining_memory("the silhouette", kRowBytes * x.rows, "take silhouette_sampled", [&] {
+    const Grouping groups = group_rows(labels, x.rows);
+    require_finite(x, "x", ctx);
+    std::vector<std::int64_t> rows(static_cast<std::size_t>(x.rows));
+    std::iota(rows.begin(), rows.end(), std::int64_t{0});
+    return silhouettes(x, groups, rows, metric, ctx);
+  });
 }
 
 template <class T>

@@ -46,8 +46,9 @@ void pairwise_distances(MatrixView<const T> x, MatrixView<const T> y, Metric met
   const RowBlock all_of_y{0, y.rows};
   const std::int64_t y_chunks = chunk_count(y.rows);
   const std::int64_t x_chunks = (x.rows + kPointRows - 1) / kPointRows;
-  std::vector<Scratch> scratch(static_cast<std::size_t>(worker_count(ctx)));
-  parallel_for(ctx, x_chunks * y_chunks, [&](std::int64_t chunk, int worker) {
+  const Context settled = with_settled_threads(ctx);
+  std::vector<Scratch> scratch(static_cast<std::size_t>(settled.threads));
+  parallel_for(settled, x_chunks * y_chunks, [&](std::int64_t chunk, int worker) {
     const std::int64_t first = chunk / y_chunks * kPointRows;
     const RowBlock x_rows{first, std::min(kPointRows, x.rows - first)};
     fill_block(x, y, x_rows, chunk_of(all_of_y, chunk % y_chunks), metric, out,

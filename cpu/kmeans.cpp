@@ -21,7 +21,7 @@ template <class T>
 class CpuKMeans final : public KMeansPasses<T> {
  public:
   CpuKMeans(MatrixView<const T> x, std::span<const double> weights, const Context& ctx)
-      : x_(x), weights_(weights), ctx_(ctx) {}
+      : x_(x), weights_(weights), ctx_(with_settled_threads(ctx)) {}
 
   ColumnRange range(RowBlock block) override { return column_range(x_, block, ctx_); }
 
@@ -62,7 +62,7 @@ class CpuKMeans final : public KMeansPasses<T> {
 
   MatrixView<const T> x_;
   std::span<const double> weights_;
-  const Context& ctx_;
+  const Context ctx_;
   std::map<int, std::vector<std::int32_t>> labels_;  // by slot
 };
 
@@ -111,7 +111,8 @@ void CpuKMeans<T>::lloyd(RowBlock block, const Frame& frame, std::span<LloydTask
       }
     }
     for_each_tile(chunk_of(block, chunk), [&](RowBlock rows) {
-      AssignTile<T> tile(x_, rows, frame.magnitude_scale, scratch[static_cast<std::size_t>(worker)]);
+      AssignTile<T> tile(x_, rows, frame.magnitude_scale,
+                         scratch[static_cast<std::size_t>(worker)]);
       for (std::size_t t = 0; t < tasks.size(); ++t) {
         Share& share = mine[t];
         share.rechecked += tile.assign(candidates[t]);

@@ -84,8 +84,9 @@ class CpuSeeding final : public SeedingPasses<T> {
         for (std::size_t c = 0; c < count; ++c) {
           for (std::int64_t r = 0; r < rows.rows; ++r) {
             const std::int64_t row = rows.first + r;
-            const double nearest = std::min(nearest_[static_cast<std::size_t>(row)],
-                                            distances[static_cast<std::int64_t>(c) * kTileRows + r]);
+            const double nearest =
+                std::min(nearest_[static_cast<std::size_t>(row)],
+                         distances[static_cast<std::int64_t>(c) * kTileRows + r]);
             mine[c] += potential(row, nearest, scale);
           }
         }
@@ -112,8 +113,8 @@ class CpuSeeding final : public SeedingPasses<T> {
     return to_integer(weight(row) * distance * scale);
   }
 
-  const double* tile_distances(RowBlock rows, const std::vector<double>& points,
-                               std::int64_t count, int worker) {
+  const double* tile_distances(RowBlock rows, const std::vector<double>& points, std::int64_t count,
+                               int worker) {
     Worker& mine = workers_[static_cast<std::size_t>(worker)];
     double* tile = mine.tile.resize(x_.cols * kTileRows);
     double* distances = mine.distances.resize(count * kTileRows);
@@ -125,7 +126,7 @@ class CpuSeeding final : public SeedingPasses<T> {
   MatrixView<const T> x_;
   std::span<const double> weights_;
   const Context& ctx_;
-  std::vector<double> nearest_;  // canonical squared distance to the nearest seed
+  std::vector<double> nearest_;             // canonical squared distance to the nearest seed
   std::vector<std::int64_t> chunk_totals_;  // of totalled_, at totalled_scale_
   RowBlock totalled_;                       // no rows: none since the last seed
   double totalled_scale_ = 0;

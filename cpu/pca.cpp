@@ -80,10 +80,11 @@ Scatter scatter(MatrixView<const T> x, const Context& ctx) {
   AlignedBuffer<double> products;
   double* sums = products.resize(slices * padded * padded);
   std::fill_n(sums, slices * padded * padded, 0.0);
-  std::vector<AlignedBuffer<double>> rows(static_cast<std::size_t>(worker_count(ctx)));
+  const Context settled = with_settled_threads(ctx);
+  std::vector<AlignedBuffer<double>> rows(static_cast<std::size_t>(settled.threads));
   const std::int64_t longest = slice_of(x.rows, slices, slices - 1).rows;
   for (std::int64_t done = 0; done < longest; done += kStepRows) {
-    parallel_for(ctx, slices * panels, [&](std::int64_t chunk, int worker) {
+    parallel_for(settled, slices * panels, [&](std::int64_t chunk, int worker) {
       const std::int64_t slice = chunk / panels;
       const RowBlock all = slice_of(x.rows, slices, slice);
       const RowBlock step{all.first + done, std::min(kStepRows, all.rows - done)};
@@ -109,8 +110,9 @@ void project(MatrixView<const T> x, const std::vector<double>& mean, MatrixView<
   struct Scratch {
     AlignedBuffer<double> tile, projected;
   };
-  std::vector<Scratch> scratch(static_cast<std::size_t>(worker_count(ctx)));
-  parallel_for(ctx, chunk_count(x.rows), [&](std::int64_t chunk, int worker) {
+  const Context settled = with_settled_threads(ctx);
+  std::vector<Scratch> scratch(static_cast<std::size_t>(settled.threads));
+  parallel_for(settled, chunk_count(x.rows), [&](std::int64_t chunk, int worker) {
     Scratch& mine = scratch[static_cast<std::size_t>(worker)];
     double* tile = mine.tile.resize(x.cols * kTileRows);
     double* projected = mine.projected.resize(axes.rows * kTileRows);

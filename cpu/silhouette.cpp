@@ -42,8 +42,9 @@ void for_each_row_tile(std::span<const std::int64_t> rows, std::span<MeanDistanc
                        const Context& ctx, const TileMeans& tile_means) {
   std::fill(out.begin(), out.end(), MeanDistances{0, std::numeric_limits<double>::infinity()});
   const auto count = static_cast<std::int64_t>(rows.size());
-  std::vector<Scratch> scratch(static_cast<std::size_t>(worker_count(ctx)));
-  parallel_for(ctx, (count + kTileRows - 1) / kTileRows, [&](std::int64_t chunk, int worker) {
+  const Context settled = with_settled_threads(ctx);
+  std::vector<Scratch> scratch(static_cast<std::size_t>(settled.threads));
+  parallel_for(settled, (count + kTileRows - 1) / kTileRows, [&](std::int64_t chunk, int worker) {
     const auto first = static_cast<std::size_t>(chunk * kTileRows);
     const auto size = std::min(static_cast<std::size_t>(kTileRows), rows.size() - first);
     tile_means(rows.subspan(first, size), out.subspan(first, size),

@@ -7,8 +7,9 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
-#include <vector>
+#include <utility>
 
 #include "core/contract/floating_environment.hpp"
 #include "coterie/threads.hpp"
@@ -54,16 +55,12 @@ struct Job {
 /// Sleeping threads that help with one job at a time.
 class Pool {
  public:
-  /// Helps with `job` on `helpers` threads, numbered from 1, until it is done.
+  /// Helps with `job` on `helpers` threads, numbered from 1, until it is done; on fewer where the
+  /// system gives no more.
   void start(Job& job, int helpers) {
     const std::lock_guard lock(mutex_);
-    while (static_cast<int>(threads_.size()) < helpers) {
-      const int worker = static_cast<int>(threads_.size()) + 1;
-      threads_.emplace_back([this, worker, seen = generation_] { serve(worker, seen); });
-      threads_.back().detach();
-    }
+    helpers_ = running_ = grow_to(helpers);
     job_ = &job;
-    helpers_ = running_ = helpers;
     ++generation_;
     wake_.notify_all();
   }
@@ -77,6 +74,21 @@ class Pool {
   std::mutex callers;  // held by the call that has the helpers
 
  private:
+  /// Returns how many of the threads wanted there are.
+  int grow_to(int wanted) {
+    try {
+      while (threads_ < wanted) {
+        std::thread([this, worker = threads_ + 1, seen = generation_] {
+          serve(worker, seen);
+        }).detach();
+        ++threads_;
+      }
+    } catch (const std::system_error&) {
+      // The process may start no more threads; the caller works anyway.
+    }
+    return std::min(wanted, threads_);
+  }
+
   void serve(int worker, std::uint64_t seen) {
     std::unique_lock lock(mutex_);
     for (;;) {
@@ -93,8 +105,8 @@ class Pool {
 
   std::mutex mutex_;
   std::condition_variable wake_, done_;
-  std::vector<std::thread> threads_;
   Job* job_ = nullptr;
+  int threads_ = 0;
   int helpers_ = 0;
   int running_ = 0;
   std::uint64_t generation_ = 0;
@@ -105,8 +117,10 @@ std::atomic<Pool*> process_pool{nullptr};
 /// Never destroyed: its threads sleep until the process ends. A fork's child has none of them and
 /// may find its mutexes locked, so it leaves that pool behind and makes one of its own.
 Pool& pool() {
-  static const int registered =
-      pthread_atfork(nullptr, nullptr, [] { process_pool.store(nullptr); inside_body = false; });
+  static const int registered = pthread_atfork(nullptr, nullptr, [] {
+    process_pool.store(nullptr);
+    inside_body = false;
+  });
   static_cast<void>(registered);
   Pool* current = process_pool.load();
   if (current == nullptr) {
@@ -121,6 +135,12 @@ Pool& pool() {
 
 int worker_count(const Context& ctx) { return ctx.threads > 0 ? ctx.threads : num_threads(); }
 
+Context with_settled_threads(const Context& ctx) {
+  Context settled = ctx;
+  settled.threads = worker_count(ctx);
+  return settled;
+}
+
 void parallel_for(const Context& ctx, std::int64_t chunks,
                   FunctionRef<void(std::int64_t, int)> body) {
   if (chunks <= 0) return;
@@ -128,8 +148,7 @@ void parallel_for(const Context& ctx, std::int64_t chunks,
   const auto pause = [&ctx] {
     if (ctx.interrupted && ctx.interrupted()) throw Interrupted();
   };
-  const int helpers =
-      static_cast<int>(std::min<std::int64_t>(worker_count(ctx), chunks)) - 1;
+  const int helpers = static_cast<int>(std::min<std::int64_t>(worker_count(ctx), chunks)) - 1;
   // A second caller does not wait for the first one's helpers: it works alone.
   std::unique_lock<std::mutex> ours;
   if (helpers > 0 && !inside_body) ours = std::unique_lock(pool().callers, std::try_to_lock);

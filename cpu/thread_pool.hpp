@@ -10,6 +10,10 @@ namespace coterie::cpu {
 /// Threads that parallel_for uses for `ctx`; worker numbers are below it.
 int worker_count(const Context& ctx);
 
+/// ctx with that number settled. Who keeps something for each worker needs it: set_num_threads()
+/// may be called in another thread meanwhile.
+Context with_settled_threads(const Context& ctx);
+
 /// Calls body(chunk, worker) once for every chunk in [0, chunks), on the calling thread and the
 /// process's pool; a worker number is never used by two threads at once. Every thread runs with
 /// the default floating-point environment. Polls ctx.interrupted on the calling thread and throws

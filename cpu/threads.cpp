@@ -36,8 +36,8 @@ int quota_of(const std::string& folder) {
   return static_cast<int>(std::ceil(microseconds / period));
 }
 
-/// The tightest quota of this process's cgroup: version 2 at its own path or the mounted root
-/// (which is what a container sees), version 1 at the cpu controller's root.
+/// The tightest quota of this process's cgroup: version 2 at its own path, those above it and the
+/// mounted root (which is what a container sees), version 1 at the cpu controller's root.
 int cgroup_limit() {
   int limit = 0;
   const auto tighten = [&limit](int quota) {
@@ -47,7 +47,10 @@ int cgroup_limit() {
   tighten(quota_of("/sys/fs/cgroup/cpu"));
   std::ifstream groups("/proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {
-    if (line.starts_with("0::/") && line.size() > 4) tighten(quota_of("/sys/fs/cgroup" + line.substr(3)));
+    if (!line.starts_with("0::/")) continue;
+    for (std::string path = line.substr(3); path.size() > 1; path.resize(path.rfind('/'))) {
+      tighten(quota_of("/sys/fs/cgroup" + path));
+    }
   }
   return limit;
 }

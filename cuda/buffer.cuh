@@ -1,27 +1,21 @@
 #pragma once
 
-#include <new>
+#include <string>
 
+#include "coterie/context.hpp"
 #include "cuda/runtime.cuh"
 
 namespace coterie::cuda {
 
-/// The device's memory is used up. A std::bad_alloc, so that Python sees a MemoryError.
-class OutOfDeviceMemory : public std::bad_alloc {
- public:
-  explicit OutOfDeviceMemory(std::size_t needed) {
-    std::size_t available = 0;
-    std::size_t total = 0;
-    static_cast<void>(cudaMemGetInfo(&available, &total));
-    message_ = "the GPU is out of memory: " + std::to_string(needed) + " bytes were needed, " +
-               std::to_string(available) + " of " + std::to_string(total) +
-               " are free; take device=\"cpu\" or fewer rows";
-  }
-  const char* what() const noexcept override { return message_.c_str(); }
-
- private:
-  std::string message_;
-};
+/// The device's memory is used up: says how much was needed and how much is free.
+inline OutOfMemory out_of_device_memory(std::size_t needed) {
+  std::size_t available = 0;
+  std::size_t total = 0;
+  static_cast<void>(cudaMemGetInfo(&available, &total));
+  return OutOfMemory("the GPU is out of memory: " + std::to_string(needed) +
+                     " bytes were needed, " + std::to_string(available) + " of " +
+                     std::to_string(total) + " are free; take device=\"cpu\" or fewer rows");
+}
 
 /// Elements in device memory, not initialised, allocated and freed in the order of a stream.
 template <class T>
@@ -35,7 +29,7 @@ class Buffer {
     const cudaError_t status = cudaMallocAsync(&memory, bytes, stream);
     if (status == cudaErrorMemoryAllocation) {
       static_cast<void>(cudaGetLastError());  // it is reported here, not by the next launch
-      throw OutOfDeviceMemory(bytes);
+      throw out_of_device_memory(bytes);
     }
     check(status);
     data_ = static_cast<T*>(memory);

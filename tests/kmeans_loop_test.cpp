@@ -110,9 +110,9 @@ TEST(KMeansLoop, EmptyClusterTakesTheFarthestRowAndLeavesSingleRowsAlone) {
 }
 
 TEST(KMeansLoop, RowsOnTheirCentroidAreNotRelocated) {
-  ScriptedPasses passes({{0, 0, 0, 0}});
+  ScriptedPasses passes({{1, 1, 1, 1}});
   passes.far = {{0, 0}, {0, 1}};
-  const auto result = fit(passes, {4, 100}, {.tolerance = 0});
+  const auto result = fit(passes, {100, 4}, {.tolerance = 0});
   EXPECT_THAT(result.centroids.values, ElementsAre(4.5, 4.5));  // the heaviest cluster's place
 }
 

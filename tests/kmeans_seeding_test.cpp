@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -57,11 +58,9 @@ TEST(PlusPlus, WeightsCountLikeRepeatedRows) {
   const std::vector<double> x{0, 1, 3}, weights{1, 9, 1};
   int starts = 0, near = 0;
   for (int seed = 0; seed < 12000; ++seed) {
-    const auto rows = kmeans_plusplus<double>({x.data(), 3, 1, 1},
-                                              {.clusters = 2,
-                                               .trials = 1,
-                                               .seed = static_cast<std::uint64_t>(seed),
-                                               .weights = weights});
+    const auto rows = kmeans_plusplus<double>(
+        {x.data(), 3, 1, 1},
+        {.clusters = 2, .trials = 1, .seed = static_cast<std::uint64_t>(seed), .weights = weights});
     if (rows[0] != 0) continue;
     ++starts;
     near += rows[1] == 1;  // 9 * 1 against 1 * 9
@@ -77,8 +76,8 @@ TEST(PlusPlus, GreedyTakesTheCandidateThatLeavesTheLeastPotential) {
   std::fill(x.begin() + 50, x.begin() + 100, 10.0);
   x[100] = 30;
   for (std::uint64_t seed = 0; seed < 100; ++seed) {
-    const auto rows = kmeans_plusplus<double>({x.data(), 101, 1, 1},
-                                              {.clusters = 2, .trials = 10, .seed = seed});
+    const auto rows =
+        kmeans_plusplus<double>({x.data(), 101, 1, 1}, {.clusters = 2, .trials = 10, .seed = seed});
     if (rows[0] < 50) {
       EXPECT_TRUE(rows[1] >= 50 && rows[1] < 100) << "row " << rows[1];
     }
@@ -94,6 +93,13 @@ TEST(PlusPlus, AFarOutlierDoesNotDrownTheRest) {
   EXPECT_THAT(rows, ::testing::Contains(0));
   // Rows 0 1 2 3... are what is left when potentials vanish; the draw must not fall back to them.
   EXPECT_GT(*std::max_element(rows.begin(), rows.end()), 10);
+}
+
+TEST(PlusPlus, SeedsAreDistinctRowsThoughTheirValuesAreNot) {
+  const std::vector<double> x(7, 2.5);
+  auto rows = kmeans_plusplus<double>({x.data(), 7, 1, 1}, {.clusters = 7, .seed = 3});
+  std::sort(rows.begin(), rows.end());
+  EXPECT_THAT(rows, ElementsAre(0, 1, 2, 3, 4, 5, 6));
 }
 
 TEST(PlusPlus, SameRowsForAnyThreadsAndBlocks) {

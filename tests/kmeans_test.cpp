@@ -115,6 +115,31 @@ TEST(KMeansCpu, SameBitsForAnyNumberOfThreads) {
   }
 }
 
+TEST(KMeansCpu, TheNumberOfThreadsMayChangeDuringAFit) {
+  const auto x = make_rows<float>(50'000, 3);
+  const KMeansParams params{.clusters = 9, .tolerance = 0};
+  const auto reference = kmeans<float>(x.view(), params);
+  Context ctx;
+  ctx.progress = [steps = 0](const Progress&) mutable { set_num_threads(++steps % 2 ? 24 : 1); };
+  set_num_threads(1);
+  const auto fit = kmeans<float>(x.view(), params, ctx);
+  set_num_threads(0);
+  expect_same(fit, reference);
+}
+
+TEST(KMeansCpu, ProgressNeverPassesItsUpperBound) {
+  const auto x = make_rows<float>(2000, 4);
+  std::int64_t calls = 0;
+  Context ctx;
+  ctx.progress = [&calls](const Progress& progress) {
+    EXPECT_LE(progress.step, progress.steps) << progress.stage;
+    ++calls;
+  };
+  // Stopped by the limit, so a further pass only labels.
+  kmeans<float>(x.view(), {.clusters = 20, .max_iterations = 3, .tolerance = 0}, ctx);
+  EXPECT_EQ(calls, 20 + 3 + 1);
+}
+
 TEST(KMeansCpu, AnOffsetOf1e5DoesNotChangeTheGroups) {
   // Multiples of 1/64 stay exact at 1e5, so the same groups must come out, shifted.
   auto x = make_rows<float>(2000, 4);
@@ -174,6 +199,40 @@ TEST(KMeansCpu, AnEmptyClusterMovesToTheFarthestRow) {
   const auto fit = kmeans_sweep<double>({x.data(), 4, 1, 1}, {&model, 1}, {});
   EXPECT_THAT(fit[0].centroids.values, ElementsAre(1.0, 10.0));
   EXPECT_THAT(fit[0].labels, ElementsAre(0, 0, 0, 1));
+}
+
+TEST(KMeansCpu, AnEmptyClusterPassesOverRowsWithoutWeight) {
+  const std::array x{0.0, 1.0, 2.0, 10.0, 50.0};
+  const std::vector<double> weights{1, 1, 1, 1, 0};  // the farthest row counts for nothing
+  const std::array start{1.0, 1000.0};
+  const KMeansModel<double> model{.clusters = 2, .starts = {{start.data(), 2, 1, 1}}};
+  const auto fit = kmeans_sweep<double>({x.data(), 5, 1, 1}, {&model, 1}, {.weights = weights});
+  EXPECT_THAT(fit[0].centroids.values, ElementsAre(1.0, 10.0));
+  EXPECT_THAT(fit[0].labels, ElementsAre(0, 0, 0, 1, 1));
+}
+
+TEST(KMeansCpu, ToleranceIsRelativeToTheMeanColumnVariance) {
+  // The columns' variances are 16.25 and 0, so 8.125 on average; the first step moves both
+  // centroids by a half, 0.5 in all, which is 0.06154 of it.
+  const std::array x{0.0, 7.0, 1.0, 7.0, 8.0, 7.0, 9.0, 7.0};
+  const std::array start{0.0, 7.0, 9.0, 7.0};
+  const KMeansModel<double> model{.clusters = 2, .starts = {{start.data(), 2, 2, 2}}};
+  const auto iterations = [&](double tolerance) {
+    return kmeans_sweep<double>({x.data(), 4, 2, 2}, {&model, 1}, {.tolerance = tolerance})[0]
+        .iterations;
+  };
+  EXPECT_EQ(iterations(0.0616), 1);
+  EXPECT_EQ(iterations(0.0615), 2);
+}
+
+TEST(KMeansCpu, EqualInertiasGoToTheEarlierStartThoughItEndsLater) {
+  const std::array x{0.0, 1.0, 8.0, 9.0};
+  const std::array slow{0.0, 1.0}, quick{8.5, 0.5};  // the same two pairs, numbered otherwise
+  const KMeansModel<double> model{.clusters = 2,
+                                  .starts = {{slow.data(), 2, 1, 1}, {quick.data(), 2, 1, 1}}};
+  const auto fit = kmeans_sweep<double>({x.data(), 4, 1, 1}, {&model, 1}, {});
+  EXPECT_THAT(fit[0].centroids.values, ElementsAre(0.5, 8.5));
+  EXPECT_EQ(fit[0].iterations, 3);
 }
 
 TEST(KMeansCpu, AClusterKeepsItsLastRowOfPositiveWeight) {
@@ -243,9 +302,8 @@ TEST(KMeansCpu, RowsOnBisectorsAreDecidedCanonically) {
     }
     const auto assignment = assign<float>(std::as_const(x).view(), centroids.view());
     for (std::int64_t i = 0; i < x.rows; ++i) {
-      ASSERT_EQ(
-          assignment.labels[static_cast<std::size_t>(i)],
-          testing_support::nearest_centroid<float>(x.view().row(i), centroids.view()))
+      ASSERT_EQ(assignment.labels[static_cast<std::size_t>(i)],
+                testing_support::nearest_centroid<float>(x.view().row(i), centroids.view()))
           << "row " << i << ", " << cols << " columns";
     }
   }
@@ -267,7 +325,8 @@ TEST(KMeansCpu, AnInterruptionAbandonsTheFit) {
   EXPECT_THROW(kmeans<float>(x.view(), {.clusters = 8, .tolerance = 0}, ctx), Interrupted);
 }
 
-#ifndef __SANITIZE_ADDRESS__  // which reserves more addresses than the limit allows
+// Sanitizers reserve more addresses than the limit allows.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 /// 20,000 fits at once of 50,000 rows, in a process that may have 2 GB: their labels need 4 GB.
 [[noreturn]] void run_out_of_memory() {
   const auto x = make_rows<float>(50'000, 1);
@@ -287,7 +346,7 @@ TEST(KMeansCpu, AnInterruptionAbandonsTheFit) {
 TEST(KMeansCpuDeathTest, WhenMemoryRunsOutTheMessageSaysHowMuchIsNeeded) {
   ::testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_EXIT(run_out_of_memory(), ::testing::ExitedWithCode(0),
-              "needs at least 4000400000 bytes.*fewer restarts");
+              "20000 fits at once.*needs at least 4000400000 bytes.*fewer restarts");
 }
 #endif
 
@@ -307,11 +366,27 @@ TEST(KMeansCpu, BadInputNamesArgumentLimitAndValue) {
   EXPECT_THAT(fit({.weights = three}), HasSubstr("each of 10 rows, got 3"));
   x.values[7] = std::numeric_limits<float>::quiet_NaN();
   EXPECT_THAT(fit({.clusters = 2}), HasSubstr("row 3, column 1"));
+}
+
+TEST(KMeansCpu, WhatFloat64CannotHoldIsAnErrorNotAWrongResult) {
+  const auto fit = [](std::vector<double> x, std::vector<double> weights) {
+    return error_of([&] {
+      kmeans<double>({x.data(), static_cast<std::int64_t>(x.size()), 1, 1},
+                     {.clusters = 1, .weights = weights});
+    });
+  };
+  EXPECT_THAT(fit({-1e200, 1e200}, {}), HasSubstr("overflow"));
+  EXPECT_THAT(fit(std::vector<double>(500, 1e153), {}), HasSubstr("no error"));
+  std::vector<double> sum_overflows(500, 1e153);
+  sum_overflows[0] = -1e153;  // each squared distance is finite, their sum may not be
+  EXPECT_THAT(fit(sum_overflows, {}), HasSubstr("overflow"));
+  EXPECT_THAT(fit({0, 0.1}, {1.7e308, 1.7e308}), HasSubstr("overflow"));
+  EXPECT_THAT(fit({0, 1}, {1e-320, 1e-320}), HasSubstr("at least 1e-280, got at most 9.99"));
   EXPECT_THAT(error_of([] {
-                const std::array far{-1e200, 1e200};
-                kmeans<double>({far.data(), 2, 1, 1}, {.clusters = 1});
+                const std::array x{0.0, 1e10}, centroids{1e200, 0.0};
+                assign<double>({x.data(), 2, 1, 1}, {centroids.data(), 2, 1, 1});
               }),
-              HasSubstr("overflow"));
+              HasSubstr("centroids lie too far from x"));
 }
 
 }  // namespace

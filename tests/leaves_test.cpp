@@ -62,8 +62,8 @@ TEST(Leaves, NearestInFloat64IsTheDefinition) {
       std::int32_t nearest[kTileRows];
       leaves().nearest_f64(tile.data(), cols, points.values.data(), count, nearest);
       for (std::int64_t r = 0; r < kTileRows; ++r) {
-        ASSERT_EQ(nearest[r], testing_support::nearest_centroid<double>(x.view().row(r),
-                                                                        points.view()));
+        ASSERT_EQ(nearest[r],
+                  testing_support::nearest_centroid<double>(x.view().row(r), points.view()));
       }
     }
   }

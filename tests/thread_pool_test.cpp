@@ -1,6 +1,7 @@
 #include "cpu/thread_pool.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -89,12 +90,28 @@ TEST(ThreadPool, AForkedChildGetsItsOwnPool) {
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "child status " << status;
 }
 
+// Sanitizers reserve more addresses than the limit allows.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST(ThreadPool, WhereNoThreadsCanBeStartedTheCallerWorksAlone) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const rlimit no_more{.rlim_cur = 1, .rlim_max = 1};  // bytes: no room for a thread's stack
+    setrlimit(RLIMIT_AS, &no_more);
+    std::atomic<int> done{0};
+    parallel_for(with_threads(16), 100, [&](std::int64_t, int) { ++done; });
+    _exit(done == 100 ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "child status " << status;
+}
+#endif
+
 TEST(ThreadPool, BodiesRoundToNearestWhateverTheCallerSet) {
   std::fesetround(FE_UPWARD);
   std::atomic<int> to_nearest{0};
-  parallel_for(with_threads(2), 50, [&](std::int64_t, int) {
-    to_nearest += std::fegetround() == FE_TONEAREST;
-  });
+  parallel_for(with_threads(2), 50,
+               [&](std::int64_t, int) { to_nearest += std::fegetround() == FE_TONEAREST; });
   EXPECT_EQ(std::fegetround(), FE_UPWARD) << "the caller's own mode must come back";
   std::fesetround(FE_TONEAREST);
   EXPECT_EQ(to_nearest, 50);

@@ -60,8 +60,8 @@ template <class T>
 struct LloydTask {
   int slot = 0;  // whose labels the device keeps
   MatrixView<const T> centroids;
-  LloydSums* sums = nullptr;  // follows the labels: rows that changed move; null: labels only
-  std::int64_t changed = 0;   // out: rows whose label changed, added up over blocks
+  LloydSums* sums = nullptr;   // follows the labels: rows that changed move; null: labels only
+  std::int64_t changed = 0;    // out: rows whose label changed, added up over blocks
   std::int64_t rechecked = 0;  // out: rows that the fast filter left to the canonical distance
 };
 

@@ -23,8 +23,8 @@ struct DrawKey {
 /// 1, 2, 3", 2011), the key as its counter and the seed as its key.
 COTERIE_HD inline std::uint64_t random_bits(const DrawKey& key) {
   std::uint32_t c0 = static_cast<std::uint32_t>(key.row);
-  std::uint32_t c1 = static_cast<std::uint32_t>(key.row >> 32) |
-                     static_cast<std::uint32_t>(key.purpose) << 16;
+  std::uint32_t c1 =
+      static_cast<std::uint32_t>(key.row >> 32) | static_cast<std::uint32_t>(key.purpose) << 16;
   std::uint32_t c2 = key.restart;
   std::uint32_t c3 = key.round << 8 | key.trial;
   std::uint32_t k0 = static_cast<std::uint32_t>(key.seed);

@@ -67,7 +67,8 @@ void fill_tile(const From* x, std::int64_t stride, std::int64_t rows, std::int64
                To* tile) {
   for (std::int64_t r = 0; r < kTileRows; ++r) {
     const From* row = x + (r < rows ? r : rows - 1) * stride;
-    for (std::int64_t j = 0; j < cols; ++j) tile[j * kTileRows + r] = static_cast<To>(row[j]) * scale;
+    for (std::int64_t j = 0; j < cols; ++j)
+      tile[j * kTileRows + r] = static_cast<To>(row[j]) * scale;
   }
 }
 
@@ -137,9 +138,10 @@ constexpr int kPoints = COTERIE_VECTOR_BYTES >= 64 ? 8 : 4;  // sums that fit th
 void squared_distances(const double* tile, std::int64_t cols, const double* points,
                        std::int64_t count, double* out) {
   for (std::int64_t row = 0; row < kTileRows; row += kVectors * kDoubleLanes) {
-    for_each_distance<kVectors, kPoints>(
-        tile, cols, points, count, row,
-        [out](std::int64_t p, int, std::int64_t r, Doubles sum) { store(out + p * kTileRows + r, sum); });
+    for_each_distance<kVectors, kPoints>(tile, cols, points, count, row,
+                                         [out](std::int64_t p, int, std::int64_t r, Doubles sum) {
+                                           store(out + p * kTileRows + r, sum);
+                                         });
   }
 }
 
@@ -152,12 +154,12 @@ void nearest_f64(const double* tile, std::int64_t cols, const double* points, st
       best[v] = all(__builtin_inf());
       index[v] = Longs{};
     }
-    for_each_distance<kVectors, kPoints>(
-        tile, cols, points, count, row, [&](std::int64_t p, int v, std::int64_t, Doubles sum) {
-          const Longs closer = sum < best[v];
-          best[v] = closer ? sum : best[v];
-          index[v] = closer ? Longs{} + p : index[v];
-        });
+    for_each_distance<kVectors, kPoints>(tile, cols, points, count, row,
+                                         [&](std::int64_t p, int v, std::int64_t, Doubles sum) {
+                                           const Longs closer = sum < best[v];
+                                           best[v] = closer ? sum : best[v];
+                                           index[v] = closer ? Longs{} + p : index[v];
+                                         });
     for (int v = 0; v < kVectors; ++v) {
       for (int lane = 0; lane < kDoubleLanes; ++lane) {
         nearest[row + v * kDoubleLanes + lane] = static_cast<std::int32_t>(index[v][lane]);

@@ -46,8 +46,8 @@ struct KMeansModel {
 /// device, instruction set and thread count. An empty cluster moves to the row farthest from its
 /// own centroid. `params.clusters` is ignored where models say their own.
 /// Throws std::invalid_argument when a value is not finite, clusters > rows, or sizes disagree.
-/// Time O(iterations * rows * cols * clusters); memory 4 bytes a row and running model, and 8
-/// bytes a row while seeding.
+/// Time O(iterations * rows * cols * clusters); memory 4 bytes a row and running model, 8 bytes a
+/// row while seeding, and 16 bytes a centroid's column for each thread and running model.
 template <class T>
 KMeansResult<T> kmeans(MatrixView<const T> x, const KMeansParams& params = {},
                        const Context& ctx = {});

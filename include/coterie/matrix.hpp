@@ -19,8 +19,7 @@ struct MatrixView {
   constexpr T& operator()(std::int64_t i, std::int64_t j) const { return data[i * stride + j]; }
   /// A view of the same rows that only reads.
   template <std::same_as<const T> Reading>
-    requires(!std::is_const_v<T>)
-  constexpr operator MatrixView<Reading>() const {
+  requires(!std::is_const_v<T>) constexpr operator MatrixView<Reading>() const {
     return {data, rows, cols, stride};
   }
 };

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "coterie/context.hpp"
-#include "coterie/export.hpp"
 #include "coterie/distances.hpp"
+#include "coterie/export.hpp"
 #include "coterie/matrix.hpp"
 
 namespace coterie {
@@ -43,13 +43,25 @@ template <class T>
 double calinski_harabasz(MatrixView<const T> x, std::span<const std::int32_t> labels,
                          const Context& ctx = {});
 
-extern template COTERIE_API std::vector<double> silhouette_samples(MatrixView<const float>, std::span<const std::int32_t>, Metric, const Context&);
-extern template COTERIE_API Estimate silhouette_sampled(MatrixView<const float>, std::span<const std::int32_t>, std::int64_t, std::uint64_t, Metric, const Context&);
-extern template COTERIE_API double davies_bouldin(MatrixView<const float>, std::span<const std::int32_t>, const Context&);
-extern template COTERIE_API double calinski_harabasz(MatrixView<const float>, std::span<const std::int32_t>, const Context&);
-extern template COTERIE_API std::vector<double> silhouette_samples(MatrixView<const double>, std::span<const std::int32_t>, Metric, const Context&);
-extern template COTERIE_API Estimate silhouette_sampled(MatrixView<const double>, std::span<const std::int32_t>, std::int64_t, std::uint64_t, Metric, const Context&);
-extern template COTERIE_API double davies_bouldin(MatrixView<const double>, std::span<const std::int32_t>, const Context&);
-extern template COTERIE_API double calinski_harabasz(MatrixView<const double>, std::span<const std::int32_t>, const Context&);
+extern template COTERIE_API std::vector<double> silhouette_samples(MatrixView<const float>,
+                                                                   std::span<const std::int32_t>,
+                                                                   Metric, const Context&);
+extern template COTERIE_API Estimate silhouette_sampled(MatrixView<const float>,
+                                                        std::span<const std::int32_t>, std::int64_t,
+                                                        std::uint64_t, Metric, const Context&);
+extern template COTERIE_API double davies_bouldin(MatrixView<const float>,
+                                                  std::span<const std::int32_t>, const Context&);
+extern template COTERIE_API double calinski_harabasz(MatrixView<const float>,
+                                                     std::span<const std::int32_t>, const Context&);
+extern template COTERIE_API std::vector<double> silhouette_samples(MatrixView<const double>,
+                                                                   std::span<const std::int32_t>,
+                                                                   Metric, const Context&);
+extern template COTERIE_API Estimate silhouette_sampled(MatrixView<const double>,
+                                                        std::span<const std::int32_t>, std::int64_t,
+                                                        std::uint64_t, Metric, const Context&);
+extern template COTERIE_API double davies_bouldin(MatrixView<const double>,
+                                                  std::span<const std::int32_t>, const Context&);
+extern template COTERIE_API double calinski_harabasz(MatrixView<const double>,
+                                                     std::span<const std::int32_t>, const Context&);
 
 }  // namespace coterie
