@@ -86,21 +86,23 @@ void column_spread(MatrixView<const T> x, RowBlock block, const Frame& frame, Sp
     square_scale[j] = limb_scale(frame.reach[j] * frame.reach[j], frame.bits);
   }
   std::vector<SpreadSums> found(static_cast<std::size_t>(worker_count(ctx)));
+  std::vector<AlignedBuffer<double>> tiles(found.size());
   parallel_for(ctx, chunk_count(block.rows), [&](std::int64_t chunk, int worker) {
     SpreadSums& mine = found[static_cast<std::size_t>(worker)];
     mine.sum.resize(cols);
     mine.square.resize(cols);
-    const RowBlock rows = chunk_of(block, chunk);
-    for (std::int64_t i = rows.first; i < rows.first + rows.rows; ++i) {
+    double* tile = tiles[static_cast<std::size_t>(worker)].resize(x.cols * kTileRows);
+    for_each_tile(chunk_of(block, chunk), [&](RowBlock rows) {
+      fill_tile(x, rows, tile);
       for (std::size_t j = 0; j < cols; ++j) {
-        const double t = static_cast<double>(x.row(i)[j]) - frame.shift[j];
-        FixedSum value, square;
-        to_limbs(t, scale[j], limb, &value.high, &value.low);
-        to_limbs(t * t, square_scale[j], limb, &square.high, &square.low);
-        mine.sum[j] += value;
-        mine.square[j] += square;
+        double* column = tile + static_cast<std::int64_t>(j) * kTileRows;
+        for (std::int64_t r = 0; r < kTileRows; ++r) column[r] -= frame.shift[j];
+        leaves().add_limbs(column, rows.rows, scale[j], limb, &mine.sum[j].high, &mine.sum[j].low);
+        for (std::int64_t r = 0; r < kTileRows; ++r) column[r] *= column[r];
+        leaves().add_limbs(column, rows.rows, square_scale[j], limb, &mine.square[j].high,
+                           &mine.square[j].low);
       }
-    }
+    });
   });
   for (const SpreadSums& one : found) {
     for (std::size_t j = 0; j < one.sum.size(); ++j) {

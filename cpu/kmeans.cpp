@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
 #include <numeric>
 #include <vector>
@@ -73,23 +74,53 @@ struct Share {
   std::int64_t rechecked = 0;
 };
 
-/// Moves a row from the sums of its old label, if it had one, to those of its new one.
-template <class T>
-void move_row(const T* x, std::int64_t cols, double weight, const Frame& frame, std::int32_t from,
-              std::int32_t to, LloydSums& sums) {
-  FixedSum limbs;
-  const double limb = std::ldexp(1.0, frame.bits);
-  to_limbs(weight, frame.weight_scale, limb, &limbs.high, &limbs.low);
-  const auto add = [&](std::int32_t cluster, std::int64_t sign) {
+/// Makes `labels` equal to `found` and calls changed(row, old, new) where they differ. Most rows
+/// keep their label, so a group of rows is first compared as a whole.
+template <class Changed>
+void for_each_change(std::int32_t* labels, const std::int32_t* found, std::int64_t rows,
+                     const Changed& changed) {
+  constexpr std::int64_t kGroup = 16;
+  for (std::int64_t first = 0; first < rows; first += kGroup) {
+    const std::int64_t end = std::min(first + kGroup, rows);
+    if (end - first == kGroup &&
+        std::memcmp(labels + first, found + first, kGroup * sizeof(std::int32_t)) == 0) {
+      continue;
+    }
+    for (std::int64_t r = first; r < end; ++r) {
+      const std::int32_t old = std::exchange(labels[r], found[r]);
+      if (old != found[r]) changed(r, old, found[r]);
+    }
+  }
+}
+
+/// Moves rows from the sums of their old label, if they had one, to those of their new one.
+class RowMover {
+ public:
+  explicit RowMover(const Frame& frame) : frame_(frame), limb_(std::ldexp(1.0, frame.bits)) {}
+
+  template <class T>
+  void move(const T* x, std::int64_t cols, double weight, std::int32_t from, std::int32_t to,
+            LloydSums& sums) const {
+    FixedSum limbs;
+    to_limbs(weight, frame_.weight_scale, limb_, &limbs.high, &limbs.low);
+    if (from >= 0) add(x, cols, weight, limbs, from, -1, sums);
+    add(x, cols, weight, limbs, to, 1, sums);
+  }
+
+ private:
+  template <class T>
+  void add(const T* x, std::int64_t cols, double weight, const FixedSum& limbs,
+           std::int32_t cluster, std::int64_t sign, LloydSums& sums) const {
     const auto at = static_cast<std::size_t>(cluster);
-    add_row(x, cols, weight, frame, limb, sign, sums.high.data() + cluster * cols,
+    add_row(x, cols, weight, frame_, limb_, sign, sums.high.data() + cluster * cols,
             sums.low.data() + cluster * cols);
     sums.weight[at] += {sign * limbs.high, sign * limbs.low};
     sums.count[at] += sign;
-  };
-  if (from >= 0) add(from, -1);
-  add(to, 1);
-}
+  }
+
+  const Frame& frame_;
+  double limb_;
+};
 
 template <class T>
 void CpuKMeans<T>::lloyd(RowBlock block, const Frame& frame, std::span<LloydTask<T>> tasks) {
@@ -100,6 +131,7 @@ void CpuKMeans<T>::lloyd(RowBlock block, const Frame& frame, std::span<LloydTask
     labels.push_back(labels_.at(task.slot).data());
   }
   const auto workers = static_cast<std::size_t>(worker_count(ctx_));
+  const RowMover mover(frame);
   std::vector<TileScratch<T>> scratch(workers);
   std::vector<std::vector<Share>> shares(workers);
 
@@ -116,15 +148,13 @@ void CpuKMeans<T>::lloyd(RowBlock block, const Frame& frame, std::span<LloydTask
       for (std::size_t t = 0; t < tasks.size(); ++t) {
         Share& share = mine[t];
         share.rechecked += tile.assign(candidates[t]);
-        for (std::int64_t r = 0; r < rows.rows; ++r) {
-          const std::int64_t row = rows.first + r;
-          const std::int32_t label = tile.labels()[r];
-          const std::int32_t old = std::exchange(labels[t][row], label);
-          if (label == old) continue;
-          ++share.changed;
-          if (tasks[t].sums == nullptr) continue;
-          move_row(x_.row(row), x_.cols, weight(row), frame, old, label, share.sums);
-        }
+        for_each_change(labels[t] + rows.first, tile.labels(), rows.rows,
+                        [&](std::int64_t r, std::int32_t old, std::int32_t label) {
+                          ++share.changed;
+                          if (tasks[t].sums == nullptr) return;
+                          const std::int64_t row = rows.first + r;
+                          mover.move(x_.row(row), x_.cols, weight(row), old, label, share.sums);
+                        });
       }
     });
   });
@@ -141,19 +171,25 @@ void CpuKMeans<T>::lloyd(RowBlock block, const Frame& frame, std::span<LloydTask
 template <class T>
 FixedSum CpuKMeans<T>::inertia(RowBlock block, const Frame& frame, int slot,
                                MatrixView<const T> centroids, double scale) {
-  const auto& labels = labels_.at(slot);
+  const std::int32_t* labels = labels_.at(slot).data();
   const double limb = std::ldexp(1.0, frame.bits);
-  std::vector<FixedSum> sums(static_cast<std::size_t>(worker_count(ctx_)));
+  const auto workers = static_cast<std::size_t>(worker_count(ctx_));
+  std::vector<AlignedBuffer<double>> tiles(workers), own_tiles(workers);
+  std::vector<FixedSum> sums(workers);
   parallel_for(ctx_, chunk_count(block.rows), [&](std::int64_t chunk, int worker) {
-    const RowBlock rows = chunk_of(block, chunk);
-    FixedSum sum;
-    for (std::int64_t row = rows.first; row < rows.first + rows.rows; ++row) {
-      FixedSum limbs;
-      to_limbs(weight(row) * own_distance(row, labels, centroids), scale, limb, &limbs.high,
-               &limbs.low);
-      sum += limbs;
-    }
-    sums[static_cast<std::size_t>(worker)] += sum;
+    const auto mine = static_cast<std::size_t>(worker);
+    double* tile = tiles[mine].resize(x_.cols * kTileRows);
+    double* own = own_tiles[mine].resize(x_.cols * kTileRows);
+    for_each_tile(chunk_of(block, chunk), [&](RowBlock rows) {
+      alignas(64) double distances[kTileRows];
+      fill_tile(x_, rows, tile);
+      fill_tile(TileRows<T>(rows.rows,
+                            [&](std::int64_t r) { return centroids.row(labels[rows.first + r]); }),
+                x_.cols, own);
+      leaves().tile_distances(tile, own, x_.cols, distances);
+      for (std::int64_t r = 0; r < rows.rows; ++r) distances[r] *= weight(rows.first + r);
+      leaves().add_limbs(distances, rows.rows, scale, limb, &sums[mine].high, &sums[mine].low);
+    });
   });
   return std::accumulate(sums.begin(), sums.end(), FixedSum{},
                          [](FixedSum a, const FixedSum& b) { return a += b; });

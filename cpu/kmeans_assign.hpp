@@ -59,8 +59,8 @@ class AssignTile {
     if constexpr (std::is_same_v<T, double>) {
       fill_tile(x, rows, tile_);
     } else {
-      leaves().tile_f32(x.row(rows.first), x.stride, rows.rows, x.cols,
-                        static_cast<float>(magnitude_scale), tile_);
+      leaves().tile_f32(TileRows<T>(x, rows).at, x.cols, static_cast<float>(magnitude_scale),
+                        tile_);
     }
   }
 
@@ -92,15 +92,27 @@ class AssignTile {
     if (candidates.ids.size() == 1) return 0;  // label 0 is the only one
     const float relative =
         static_cast<float>(2.03 * static_cast<double>(x_.cols + 6) * 0x1p-24 * (1 + 0x1p-8));
-    std::int64_t rechecked = 0;
+    std::int32_t unsure[kTileRows];
+    std::int32_t any = 0;
     for (std::int64_t r = 0; r < kTileRows; ++r) {
-      const bool sure = second[r] - best[r] > relative * second[r] + 0x1p-100f;
-      if (sure) {
+      unsure[r] = second[r] - best[r] > relative * second[r] + 0x1p-100f ? 0 : 1;
+      any |= unsure[r];
+    }
+    if (static_cast<std::int64_t>(candidates.ids.size()) < candidates.centroids.rows) {
+      for (std::int64_t r = 0; r < kTileRows; ++r) {
         labels[r] = candidates.ids[static_cast<std::size_t>(labels[r])];
-      } else if (r < rows_.rows) {
-        labels[r] = canonical(rows_.first + r, candidates.centroids);
-        ++rechecked;
       }
+    }
+    return any == 0 ? 0 : recheck(candidates.centroids, unsure);
+  }
+
+  /// Labels the rows that the filter could not decide; returns how many.
+  std::int64_t recheck(MatrixView<const T> centroids, const std::int32_t* unsure) {
+    std::int64_t rechecked = 0;
+    for (std::int64_t r = 0; r < rows_.rows; ++r) {
+      if (unsure[r] == 0) continue;
+      scratch_.labels[r] = canonical(rows_.first + r, centroids);
+      ++rechecked;
     }
     return rechecked;
   }

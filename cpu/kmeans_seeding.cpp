@@ -30,12 +30,9 @@ class CpuSeeding final : public SeedingPasses<T> {
     parallel_for(ctx_, chunk_count(block.rows), [&](std::int64_t chunk, int worker) {
       for_each_tile(chunk_of(block, chunk), [&](RowBlock rows) {
         const double* distances = tile_distances(rows, point, 1, worker);
-        for (std::int64_t r = 0; r < rows.rows; ++r) {
-          double& nearest = nearest_[static_cast<std::size_t>(rows.first + r)];
-          nearest = std::min(nearest, distances[r]);
-          double& most = largest[static_cast<std::size_t>(worker)];
-          most = std::max(most, weight(rows.first + r) * nearest);
-        }
+        double& most = largest[static_cast<std::size_t>(worker)];
+        most = std::max(most, leaves().fold_nearest(distances, weights_from(rows.first), rows.rows,
+                                                    nearest_.data() + rows.first));
       });
     });
     return *std::max_element(largest.begin(), largest.end());
@@ -82,13 +79,8 @@ class CpuSeeding final : public SeedingPasses<T> {
       for_each_tile(chunk_of(block, chunk), [&](RowBlock rows) {
         const double* distances = tile_distances(rows, points, candidates.rows, worker);
         for (std::size_t c = 0; c < count; ++c) {
-          for (std::int64_t r = 0; r < rows.rows; ++r) {
-            const std::int64_t row = rows.first + r;
-            const double nearest =
-                std::min(nearest_[static_cast<std::size_t>(row)],
-                         distances[static_cast<std::int64_t>(c) * kTileRows + r]);
-            mine[c] += potential(row, nearest, scale);
-          }
+          mine[c] += leaves().potential(nearest_.data() + rows.first, distances + c * kTileRows,
+                                        weights_from(rows.first), rows.rows, scale);
         }
       });
     });
@@ -102,6 +94,11 @@ class CpuSeeding final : public SeedingPasses<T> {
 
   double weight(std::int64_t row) const {
     return weights_.empty() ? 1.0 : weights_[static_cast<std::size_t>(row)];
+  }
+
+  /// The weights from a row on; null: all 1.
+  const double* weights_from(std::int64_t row) const {
+    return weights_.empty() ? nullptr : weights_.data() + row;
   }
 
   double nearest(std::int64_t row) const {

@@ -20,10 +20,9 @@ struct Scratch {
 template <class T>
 double* gather_tile(MatrixView<const T> x, std::span<const std::int64_t> rows, Scratch& scratch) {
   double* tile = scratch.tile.resize(x.cols * kTileRows);
-  for (std::int64_t r = 0; r < kTileRows; ++r) {
-    const T* row = x.row(rows[std::min(static_cast<std::size_t>(r), rows.size() - 1)]);
-    for (std::int64_t j = 0; j < x.cols; ++j) tile[j * kTileRows + r] = row[j];
-  }
+  const TileRows<T> at(static_cast<std::int64_t>(rows.size()),
+                       [&](std::int64_t r) { return x.row(rows[static_cast<std::size_t>(r)]); });
+  fill_tile(at, x.cols, tile);
   return tile;
 }
 

@@ -55,12 +55,31 @@ void for_each_tile(RowBlock rows, const Use& use) {
   }
 }
 
+/// Where a tile's rows lie. Past the last one it repeats, so that every lane holds a number.
+template <class T>
+struct TileRows {
+  /// Row r lies at row_at(r), for r < count.
+  template <class RowAt>
+  TileRows(std::int64_t count, const RowAt& row_at) {
+    for (std::int64_t r = 0; r < count; ++r) at[r] = row_at(r);
+    std::fill(at + count, at + kTileRows, at[count - 1]);
+  }
+  TileRows(MatrixView<const T> x, RowBlock rows)
+      : TileRows(rows.rows, [&](std::int64_t r) { return x.row(rows.first + r); }) {}
+
+  const T* at[kTileRows];
+};
+
 /// A tile of float32 or float64 rows in float64.
-inline void fill_tile(MatrixView<const float> x, RowBlock rows, double* tile) {
-  leaves().tile_f32_as_f64(x.row(rows.first), x.stride, rows.rows, x.cols, tile);
+inline void fill_tile(const TileRows<float>& rows, std::int64_t cols, double* tile) {
+  leaves().tile_f32_as_f64(rows.at, cols, tile);
 }
-inline void fill_tile(MatrixView<const double> x, RowBlock rows, double* tile) {
-  leaves().tile_f64(x.row(rows.first), x.stride, rows.rows, x.cols, tile);
+inline void fill_tile(const TileRows<double>& rows, std::int64_t cols, double* tile) {
+  leaves().tile_f64(rows.at, cols, tile);
+}
+template <class T>
+void fill_tile(MatrixView<const T> x, RowBlock rows, double* tile) {
+  fill_tile(TileRows<T>(x, rows), x.cols, tile);
 }
 
 /// The points in float64, one after the other, as the leaves read them.

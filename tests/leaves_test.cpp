@@ -75,7 +75,7 @@ TEST(Leaves, NearestInFloat32GivesTheTwoSmallestDistances) {
       const auto x = make_rows<float>(kTileRows, cols);
       const auto points = make_rows<float>(count, cols, Shape::Blobs, 2);
       AlignedBuffer<float> tile;
-      leaves().tile_f32(x.values.data(), cols, kTileRows, cols, 1.0f,
+      leaves().tile_f32(TileRows<float>(x.view(), {0, kTileRows}).at, cols, 1.0f,
                         tile.resize(cols * kTileRows));
       alignas(64) std::int32_t nearest[kTileRows];
       alignas(64) float best[kTileRows], second[kTileRows];
@@ -93,6 +93,59 @@ TEST(Leaves, NearestInFloat32GivesTheTwoSmallestDistances) {
           ASSERT_NEAR(second[r], distances[1], 1e-4 * (1 + distances[1]));
         }
       }
+    }
+  }
+}
+
+TEST(Leaves, TwoTilesGiveTheCanonicalDistanceRowByRow) {
+  for (const std::int64_t cols : kColumns) {
+    const auto a = make_rows<float>(50, cols);
+    const auto b = make_rows<double>(50, cols, Shape::OffsetBlobs);
+    AlignedBuffer<double> a_tile, b_tile;
+    fill_tile(a.view(), {0, 50}, a_tile.resize(cols * kTileRows));
+    fill_tile(b.view(), {0, 50}, b_tile.resize(cols * kTileRows));
+    alignas(64) double out[kTileRows];
+    leaves().tile_distances(a_tile.data(), b_tile.data(), cols, out);
+    for (std::int64_t r = 0; r < 50; ++r) {
+      ASSERT_EQ(out[r], squared_distance(a.view().row(r), b.view().row(r), cols));
+    }
+  }
+}
+
+TEST(Leaves, PotentialsAndLimbsFollowTheScalarRules) {
+  for (const std::int64_t count : {1, 7, 8, 63, 64}) {
+    for (const bool weighted : {false, true}) {
+      const auto n = static_cast<std::size_t>(count);
+      auto nearest = make_rows<double>(count, 1).values;
+      auto distances = make_rows<double>(count, 1, Shape::Blobs, 2).values;
+      const auto weights = make_rows<double>(count, 1, Shape::Integers, 3).values;
+      for (double& value : nearest) value = std::abs(value);
+      for (double& value : distances) value = std::abs(value);
+      const double* w = weighted ? weights.data() : nullptr;
+      const double scale = limb_scale(100, 50), limb = 0x1p50;
+
+      std::int64_t potential = 0;
+      double largest = 0;
+      FixedSum sum;
+      for (std::size_t r = 0; r < n; ++r) {
+        const double value = (weighted ? weights[r] : 1) * std::min(nearest[r], distances[r]);
+        potential += to_integer(value * scale);
+        largest = std::max(largest, value);
+        FixedSum limbs;
+        to_limbs(value, scale, limb, &limbs.high, &limbs.low);
+        sum += limbs;
+      }
+      EXPECT_EQ(leaves().potential(nearest.data(), distances.data(), w, count, scale), potential);
+      auto folded = nearest;
+      EXPECT_EQ(leaves().fold_nearest(distances.data(), w, count, folded.data()), largest);
+      for (std::size_t r = 0; r < n; ++r) {
+        EXPECT_EQ(folded[r], std::min(nearest[r], distances[r]));
+        if (weighted) folded[r] *= weights[r];
+      }
+      FixedSum added{3, 4};
+      leaves().add_limbs(folded.data(), count, scale, limb, &added.high, &added.low);
+      EXPECT_EQ(added.high, 3 + sum.high);
+      EXPECT_EQ(added.low, 4 + sum.low);
     }
   }
 }

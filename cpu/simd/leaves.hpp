@@ -12,16 +12,13 @@ inline constexpr std::int64_t kTileRows = 64;
 inline constexpr std::int64_t kColumnPad = 8;
 
 /// The innermost loops, compiled once for each instruction set. Tiles are cols x kTileRows, aligned
-/// to 64 bytes; rows past the end repeat the last row. Points are count x cols.
+/// to 64 bytes, filled from kTileRows rows wherever these lie. Points are count x cols.
 struct Leaves {
   const char* name;
 
-  void (*tile_f32)(const float* x, std::int64_t stride, std::int64_t rows, std::int64_t cols,
-                   float scale, float* tile);
-  void (*tile_f32_as_f64)(const float* x, std::int64_t stride, std::int64_t rows, std::int64_t cols,
-                          double* tile);
-  void (*tile_f64)(const double* x, std::int64_t stride, std::int64_t rows, std::int64_t cols,
-                   double* tile);
+  void (*tile_f32)(const float* const* rows, std::int64_t cols, float scale, float* tile);
+  void (*tile_f32_as_f64)(const float* const* rows, std::int64_t cols, double* tile);
+  void (*tile_f64)(const double* const* rows, std::int64_t cols, double* tile);
 
   /// out[p * kTileRows + r] = canonical squared distance of row r and point p.
   void (*squared_distances)(const double* tile, std::int64_t cols, const double* points,
@@ -34,6 +31,20 @@ struct Leaves {
   void (*nearest_f32)(const float* tile, std::int64_t cols, const float* points, std::int64_t count,
                       std::int32_t* nearest, float* best, float* second);
 
+  /// out[r] = canonical squared distance of row r of one tile and row r of the other.
+  void (*tile_distances)(const double* a, const double* b, std::int64_t cols, double* out);
+
+  /// nearest[r] = min(nearest[r], distances[r]); returns the largest weights[r] * nearest[r].
+  /// Weights may be null: all 1.
+  double (*fold_nearest)(const double* distances, const double* weights, std::int64_t count,
+                         double* nearest);
+  /// Sum of weights[r] * min(nearest[r], distances[r]) * scale, each rounded to an integer.
+  std::int64_t (*potential)(const double* nearest, const double* distances, const double* weights,
+                            std::int64_t count, double scale);
+
+  /// Adds the limbs of values[0] to values[count - 1].
+  void (*add_limbs)(const double* values, std::int64_t count, double scale, double limb,
+                    std::int64_t* high, std::int64_t* low);
   /// Adds (sign = 1) or takes away (sign = -1) the limbs of weight * (x - shift) in every column.
   void (*add_row_f32)(const float* x, std::int64_t cols, double weight, const double* shift,
                       const double* scale, double limb, std::int64_t sign, std::int64_t* high,

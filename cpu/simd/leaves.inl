@@ -62,27 +62,74 @@ inline Floats add_square(Floats sum, Floats t) {
 
 // ------------------------------------------------------------------------------------- tiles
 
-template <class From, class To>
-void fill_tile(const From* x, std::int64_t stride, std::int64_t rows, std::int64_t cols, To scale,
-               To* tile) {
-  for (std::int64_t r = 0; r < kTileRows; ++r) {
-    const From* row = x + (r < rows ? r : rows - 1) * stride;
-    for (std::int64_t j = 0; j < cols; ++j)
-      tile[j * kTileRows + r] = static_cast<To>(row[j]) * scale;
+// Tiles are filled in blocks of 4 x 4, whatever the set: wider blocks would be put together from
+// 128-bit loads all the same, and reading x from memory takes longer than turning it.
+constexpr int kQuad = 4;
+using FloatQuad __attribute__((vector_size(16))) = float;
+using IntQuad __attribute__((vector_size(16))) = std::int32_t;
+using DoubleQuad __attribute__((vector_size(32))) = double;
+
+/// Lanes 0 to 3 come from a, 4 to 7 from b.
+template <int... kLanes>
+inline FloatQuad shuffle(FloatQuad a, FloatQuad b) {
+#if defined(__clang__)
+  return __builtin_shufflevector(a, b, kLanes...);
+#else
+  return __builtin_shuffle(a, b, IntQuad{kLanes...});
+#endif
+}
+
+/// Four columns from `col` of four rows.
+inline void load_columns(const float* const* rows, std::int64_t col, FloatQuad (&out)[kQuad]) {
+  FloatQuad row[kQuad];
+#pragma GCC unroll 4
+  for (int r = 0; r < kQuad; ++r) __builtin_memcpy(&row[r], rows[r] + col, sizeof row[r]);
+  const FloatQuad low01 = shuffle<0, 4, 1, 5>(row[0], row[1]);
+  const FloatQuad high01 = shuffle<2, 6, 3, 7>(row[0], row[1]);
+  const FloatQuad low23 = shuffle<0, 4, 1, 5>(row[2], row[3]);
+  const FloatQuad high23 = shuffle<2, 6, 3, 7>(row[2], row[3]);
+  out[0] = shuffle<0, 1, 4, 5>(low01, low23);
+  out[1] = shuffle<2, 3, 6, 7>(low01, low23);
+  out[2] = shuffle<0, 1, 4, 5>(high01, high23);
+  out[3] = shuffle<2, 3, 6, 7>(high01, high23);
+}
+
+inline void store_scaled(FloatQuad values, float scale, float* out) {
+  *reinterpret_cast<FloatQuad*>(out) = values * scale;
+}
+inline void store_scaled(FloatQuad values, float, double* out) {
+  *reinterpret_cast<DoubleQuad*>(out) = __builtin_convertvector(values, DoubleQuad);
+}
+
+template <class To>
+void fill_tile(const float* const* rows, std::int64_t cols, float scale, To* tile) {
+  for (std::int64_t first = 0; first < kTileRows; first += kQuad) {
+    std::int64_t j = 0;
+    for (; j + kQuad <= cols; j += kQuad) {
+      FloatQuad columns[kQuad];
+      load_columns(rows + first, j, columns);
+#pragma GCC unroll 4
+      for (int c = 0; c < kQuad; ++c) {
+        store_scaled(columns[c], scale, tile + (j + c) * kTileRows + first);
+      }
+    }
+    for (; j < cols; ++j) {
+      To* out = tile + j * kTileRows + first;
+      for (int r = 0; r < kQuad; ++r) out[r] = static_cast<To>(rows[first + r][j] * scale);
+    }
   }
 }
 
-void tile_f32(const float* x, std::int64_t stride, std::int64_t rows, std::int64_t cols,
-              float scale, float* tile) {
-  fill_tile(x, stride, rows, cols, scale, tile);
+void tile_f32(const float* const* rows, std::int64_t cols, float scale, float* tile) {
+  fill_tile(rows, cols, scale, tile);
 }
-void tile_f32_as_f64(const float* x, std::int64_t stride, std::int64_t rows, std::int64_t cols,
-                     double* tile) {
-  fill_tile(x, stride, rows, cols, 1.0, tile);
+void tile_f32_as_f64(const float* const* rows, std::int64_t cols, double* tile) {
+  fill_tile(rows, cols, 1.0f, tile);
 }
-void tile_f64(const double* x, std::int64_t stride, std::int64_t rows, std::int64_t cols,
-              double* tile) {
-  fill_tile(x, stride, rows, cols, 1.0, tile);
+void tile_f64(const double* const* rows, std::int64_t cols, double* tile) {
+  for (std::int64_t r = 0; r < kTileRows; ++r) {
+    for (std::int64_t j = 0; j < cols; ++j) tile[j * kTileRows + r] = rows[r][j];
+  }
 }
 
 // --------------------------------------------------------------------------------- distances
@@ -194,6 +241,16 @@ void nearest_f32(const float* tile, std::int64_t cols, const float* points, std:
   }
 }
 
+void tile_distances(const double* a, const double* b, std::int64_t cols, double* out) {
+  for (std::int64_t r = 0; r < kTileRows; r += kDoubleLanes) {
+    Doubles sum{};
+    for (std::int64_t j = 0; j < cols; ++j) {
+      sum = add_square(sum, load(a + j * kTileRows + r) - load(b + j * kTileRows + r));
+    }
+    store(out + r, sum);
+  }
+}
+
 // -------------------------------------------------------------------------------------- sums
 
 /// to_integer() of core/contract/fixed_point.hpp, in a form that vectorises.
@@ -202,6 +259,55 @@ inline std::int64_t to_integer(double v) {
   std::int64_t bits;
   __builtin_memcpy(&bits, &shifted, sizeof bits);
   return bits - 0x4338000000000000;
+}
+
+/// Calls use(weight * value) for each row; the loop vectorises for either kind of weights.
+template <class Use>
+inline void for_each_weighted(const double* weights, const double* values, std::int64_t count,
+                              const Use& use) {
+  if (weights == nullptr) {
+    for (std::int64_t r = 0; r < count; ++r) use(values[r]);
+  } else {
+    for (std::int64_t r = 0; r < count; ++r) use(weights[r] * values[r]);
+  }
+}
+
+double fold_nearest(const double* distances, const double* weights, std::int64_t count,
+                    double* nearest) {
+  for (std::int64_t r = 0; r < count; ++r) {
+    nearest[r] = distances[r] < nearest[r] ? distances[r] : nearest[r];
+  }
+  double largest = 0;
+  for_each_weighted(weights, nearest, count, [&largest](double value) {
+    largest = value > largest ? value : largest;
+  });
+  return largest;
+}
+
+std::int64_t potential(const double* nearest, const double* distances, const double* weights,
+                       std::int64_t count, double scale) {
+  double least[kTileRows];
+  for (std::int64_t r = 0; r < count; ++r) {
+    least[r] = distances[r] < nearest[r] ? distances[r] : nearest[r];
+  }
+  std::int64_t sum = 0;
+  for_each_weighted(weights, least, count, [&sum, scale](double value) {
+    sum += to_integer(value * scale);
+  });
+  return sum;
+}
+
+void add_limbs(const double* values, std::int64_t count, double scale, double limb,
+               std::int64_t* high, std::int64_t* low) {
+  std::int64_t high_sum = 0, low_sum = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double scaled = values[i] * scale;
+    const double nearest = (scaled + 0x1.8p52) - 0x1.8p52;  // to_integer(scaled), as a double
+    high_sum += to_integer(scaled);
+    low_sum += to_integer((scaled - nearest) * limb);
+  }
+  *high += high_sum;
+  *low += low_sum;
 }
 
 template <class T>
@@ -242,6 +348,10 @@ const Leaves& COTERIE_LEAVES_FUNCTION() {
       .squared_distances = squared_distances,
       .nearest_f64 = nearest_f64,
       .nearest_f32 = nearest_f32,
+      .tile_distances = tile_distances,
+      .fold_nearest = fold_nearest,
+      .potential = potential,
+      .add_limbs = add_limbs,
       .add_row_f32 = add_row_f32,
       .add_row_f64 = add_row_f64,
       .add_distances = add_distances,
