@@ -50,21 +50,26 @@ std::vector<double> column_means(MatrixView<const T> x, const Context& ctx) {
   return mean;
 }
 
+/// Rows of a tile lie one vector more than their columns apart: at a power of two they would all
+/// fall into the same few lines of the cache.
+std::int64_t row_stride(std::int64_t padded) { return padded + kColumnPad; }
+
 /// Some rows' products for the matrix rows of one panel; columns are padded with zeros.
 template <class T>
 void add_panel(MatrixView<const T> x, const std::vector<double>& mean, RowBlock step,
                std::int64_t padded, std::int64_t panel, double* rows, double* products) {
   const std::int64_t first = panel * kPanelColumns;
-  std::fill_n(rows, kTileRows * padded, 0.0);  // no value of the padding reaches the result
+  const std::int64_t stride = row_stride(padded);
+  std::fill_n(rows, kTileRows * stride, 0.0);  // no value of the padding reaches the result
   for_each_tile(step, [&](RowBlock tile) {
     for (std::int64_t r = 0; r < tile.rows; ++r) {
       const T* row = x.row(tile.first + r);
-      for (std::int64_t j = 0; j < x.cols; ++j) {
-        rows[r * padded + j] = static_cast<double>(row[j]) - mean[static_cast<std::size_t>(j)];
+      for (std::int64_t j = first; j < x.cols; ++j) {
+        rows[r * stride + j] = static_cast<double>(row[j]) - mean[static_cast<std::size_t>(j)];
       }
     }
-    leaves().add_products(rows, tile.rows, padded, first, std::min(first + kPanelColumns, padded),
-                          products);
+    leaves().add_products(rows, tile.rows, stride, padded, first,
+                          std::min(first + kPanelColumns, padded), products);
   });
 }
 
@@ -89,7 +94,7 @@ Scatter scatter(MatrixView<const T> x, const Context& ctx) {
       const RowBlock all = slice_of(x.rows, slices, slice);
       const RowBlock step{all.first + done, std::min(kStepRows, all.rows - done)};
       add_panel(x, result.mean, step, padded, chunk % panels,
-                rows[static_cast<std::size_t>(worker)].resize(kTileRows * padded),
+                rows[static_cast<std::size_t>(worker)].resize(kTileRows * row_stride(padded)),
                 sums + slice * padded * padded);
     });
   }

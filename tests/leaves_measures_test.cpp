@@ -57,8 +57,8 @@ TEST(MeasureLeaves, ProductsAreAddedInTheOrderOfRows) {
     std::copy(x.values.begin(), x.values.end(), rows.resize(kRows * cols));
     std::fill_n(products.resize(cols * cols), cols * cols, 0.3);
     const std::int64_t last = cols - 8;  // some of the matrix's rows, and then the others
-    leaves().add_products(rows.data(), kRows, cols, last, cols, products.data());
-    leaves().add_products(rows.data(), kRows, cols, 0, last, products.data());
+    leaves().add_products(rows.data(), kRows, cols, cols, last, cols, products.data());
+    leaves().add_products(rows.data(), kRows, cols, cols, 0, last, products.data());
     for (std::int64_t i = 0; i < cols; ++i) {
       for (std::int64_t j = i; j < cols; ++j) {
         double sum = 0;

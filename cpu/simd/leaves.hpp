@@ -59,10 +59,10 @@ struct Leaves {
   /// Replaces values by their roots; aligned to 64 bytes, count a multiple of 8.
   void (*square_roots)(double* values, std::int64_t count);
   /// products(i, j) += sum over the rows of rows(r, i) * rows(r, j), for i in [first, last) and j
-  /// from the start of i's pad on. Rows are count x cols and aligned; cols, first and last are
-  /// multiples of kColumnPad.
-  void (*add_products)(const double* rows, std::int64_t count, std::int64_t cols,
-                       std::int64_t first, std::int64_t last, double* products);
+  /// from the start of i's pad on. Rows are aligned and lie stride apart; stride, cols, first and
+  /// last are multiples of kColumnPad.
+  void (*add_products)(const double* rows, std::int64_t count, std::int64_t stride,
+                       std::int64_t cols, std::int64_t first, std::int64_t last, double* products);
   /// out[a * kTileRows + r] = sum over ascending columns of row r times axis a. Axes: count x cols.
   void (*project)(const double* tile, std::int64_t cols, const double* axes, std::int64_t count,
                   double* out);

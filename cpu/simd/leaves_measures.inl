@@ -28,38 +28,46 @@ void square_roots(double* values, std::int64_t count) {
 
 // ----------------------------------------------------------------------------------- products
 
-constexpr int kBlockColumns = COTERIE_VECTOR_BYTES >= 64 ? 8 : 4;  // sums that fit the registers
-constexpr int kBlockVectors = COTERIE_VECTOR_BYTES >= 64 ? 1 : 2;
+constexpr int kBlockColumns = 4;
+constexpr int kBlockVectors = COTERIE_VECTOR_BYTES >= 64 ? 4 : 2;  // sums that fit the registers
 
-/// Adds the products of kBlockColumns columns from i with kBlockVectors vectors of columns from j.
-inline void add_block_products(const double* rows, std::int64_t count, std::int64_t cols,
-                               std::int64_t i, std::int64_t j, double* products) {
-  Doubles sums[kBlockColumns][kBlockVectors] = {};
+/// Adds the products of kBlockColumns columns from i with kVectors vectors of columns from j.
+template <int kVectors>
+inline void add_block_products(const double* rows, std::int64_t count, std::int64_t stride,
+                               std::int64_t cols, std::int64_t i, std::int64_t j,
+                               double* products) {
+  Doubles sums[kBlockColumns][kVectors] = {};
   for (std::int64_t r = 0; r < count; ++r) {
-    const double* row = rows + r * cols;
-#pragma GCC unroll 8
-    for (int v = 0; v < kBlockVectors; ++v) {
-      const Doubles right = load(row + j + v * kDoubleLanes);
-#pragma GCC unroll 8
-      for (int c = 0; c < kBlockColumns; ++c) sums[c][v] += all(row[i + c]) * right;
+    const double* row = rows + r * stride;
+    Doubles right[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) right[v] = load(row + j + v * kDoubleLanes);
+#pragma GCC unroll 4
+    for (int c = 0; c < kBlockColumns; ++c) {
+      const Doubles left = all(row[i + c]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sums[c][v] += left * right[v];
     }
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 4
   for (int c = 0; c < kBlockColumns; ++c) {
-#pragma GCC unroll 8
-    for (int v = 0; v < kBlockVectors; ++v) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
       double* out = products + (i + c) * cols + j + v * kDoubleLanes;
       store(out, load(out) + sums[c][v]);
     }
   }
 }
 
-void add_products(const double* rows, std::int64_t count, std::int64_t cols, std::int64_t first,
-                  std::int64_t last, double* products) {
+void add_products(const double* rows, std::int64_t count, std::int64_t stride, std::int64_t cols,
+                  std::int64_t first, std::int64_t last, double* products) {
   for (std::int64_t i = first; i < last; i += kBlockColumns) {
-    const std::int64_t diagonal = i / kColumnPad * kColumnPad;
-    for (std::int64_t j = diagonal; j < cols; j += kBlockVectors * kDoubleLanes) {
-      add_block_products(rows, count, cols, i, j, products);
+    std::int64_t j = i / kColumnPad * kColumnPad;  // on the diagonal or before it
+    for (; j + kBlockVectors * kDoubleLanes <= cols; j += kBlockVectors * kDoubleLanes) {
+      add_block_products<kBlockVectors>(rows, count, stride, cols, i, j, products);
+    }
+    for (; j < cols; j += kDoubleLanes) {
+      add_block_products<1>(rows, count, stride, cols, i, j, products);
     }
   }
 }

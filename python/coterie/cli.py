@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             signal.signal(signal.SIGINT, _interrupt)
             signal.signal(signal.SIGTERM, _interrupt)  # cleans up as Ctrl-C does
         args = _parser().parse_args(argv)
+        _check_simd()
         args.command(args)
     except InputError as error:
         print(f"coterie: {' '.join(str(error).split())}", file=sys.stderr)
@@ -40,6 +42,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("coterie: interrupted; earlier output is as it was", file=sys.stderr)
         return 130
     return 0
+
+
+def _check_simd() -> None:
+    """A COTERIE_SIMD that cannot be had is the user's fault, not ours: one line, at once."""
+    if "COTERIE_SIMD" in os.environ:
+        from coterie import _core
+
+        try:
+            _core.simd_level()
+        except ValueError as error:
+            raise InputError(str(error)) from None
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -64,6 +77,7 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
         import coterie
 
+        _check_simd()
         coterie.show_versions()
         parser.exit()
 

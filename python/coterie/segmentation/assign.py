@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from . import features, ingest, output, segment
-from .config import FEATURE_NEEDS, parse
+from .config import FEATURE_NEEDS, as_day_or_moment, parse
 from .errors import InputError, nearest
 from .model import Model, load
 from .results import Floats
@@ -28,6 +28,7 @@ class Assigned:
 
 def assign_customers(model_path: Path, file: Path, target: Path) -> Assigned:
     """``file``: one row per customer, with customer_id and the model's features in plain units."""
+    output.check_file(target, file)
     model = load(model_path)
     with ingest.connect() as connection:
         ids, raw = _one_row_each(connection, model, file)
@@ -36,6 +37,8 @@ def assign_customers(model_path: Path, file: Path, target: Path) -> Assigned:
 
 def assign_orders(model_path: Path, file: Path, target: Path, as_of: str | None) -> Assigned:
     """``file``: raw order lines like those that the model was made from."""
+    output.check_file(target, file)
+    as_of = as_day_or_moment(as_of, "--as-of")
     model = load(model_path)
     config = parse(model.config, Path())
     use = tuple(feature.name for feature in model.features)
@@ -60,13 +63,12 @@ def _one_row_each(
                 f"{file}: no column {name!r}{nearest(name, columns)} "
                 f"(for raw order lines, add --orders)"
             )
-    selected = ", ".join(
-        f"try_cast({ingest.quoted(name)} as double) as f{i}" for i, name in enumerate(names)
-    )
+    if not ingest.fetch(connection, "select 1 from source limit 1", str(file)):
+        raise InputError(f"{file}: has no rows")
+    numbers = [ingest.as_number(connection, by_lower[name], str(file)) for name in names]
+    selected = ", ".join(f"{sql} as f{i}" for i, sql in enumerate(numbers))
     table = features.query(connection, f"select customer_id, {selected} from source", str(file))
     ids = table.column("customer_id")
-    if len(ids) == 0:
-        raise InputError(f"{file}: has no rows")
     if ids.null_count:
         raise InputError(f"{file}: customer_id is missing in {ids.null_count:,} rows; fill it")
     counts = ids.value_counts()

@@ -36,6 +36,7 @@ def cluster(
     standardise: bool = True,
 ) -> Clustered:
     """Writes row, label (from 0) and distance to its centroid for each row of the file."""
+    output.check_file(target, file)
     raw = _matrix(file, columns)
     z = raw
     if standardise:
@@ -62,12 +63,15 @@ def _matrix(file: Path, columns: list[str]) -> Floats:
         for name in columns:
             if name.lower() not in by_lower:
                 raise InputError(f"{file}: no column {name!r}{nearest(name, present)}")
-        selected = ", ".join(
-            f"try_cast({ingest.quoted(name)} as double) as f{i}" for i, name in enumerate(columns)
-        )
+        chosen = [by_lower[name.lower()] for name in columns]
+        for i, name in enumerate(chosen):
+            if name in chosen[:i]:
+                raise InputError(f"--columns: {name!r} stands there twice, it would count double")
+        if not ingest.fetch(connection, "select 1 from source limit 1", str(file)):
+            raise InputError(f"{file}: has no rows")
+        numbers = [ingest.as_number(connection, name, str(file)) for name in chosen]
+        selected = ", ".join(f"{sql} as f{i}" for i, sql in enumerate(numbers))
         table = features.query(connection, f"select {selected} from source", str(file))
-    if table.num_rows == 0:
-        raise InputError(f"{file}: has no rows")
     raw = np.column_stack([features.to_floats(column) for column in table.columns])
     features.check_finite(raw, tuple(columns))
     return raw

@@ -178,14 +178,14 @@ def _features(table: TomlTable, orders: Orders) -> FeatureSettings:
                     f"{name!r} out"
                 )
     log = table.strings("log", (), use)
-    as_of = _as_of(table.raw("as_of"))
+    as_of = as_day_or_moment(table.raw("as_of"), "features.as_of")
     table.close()
     if as_of is not None and "ts" not in orders.columns:
         raise InputError("features.as_of: needs source.orders.map.ts; map it, or leave as_of out")
     return FeatureSettings(use, log, as_of)
 
 
-def _as_of(value: Any) -> str | None:
+def as_day_or_moment(value: Any, where: str) -> str | None:
     """A day, or a moment in the orders' own clock (UTC where they carry a zone)."""
     if value is None:
         return None
@@ -194,9 +194,7 @@ def _as_of(value: Any) -> str | None:
     try:
         moment = datetime.datetime.fromisoformat(value)
     except (TypeError, ValueError):
-        raise InputError(
-            f"features.as_of: must be a date such as '2011-12-10', got {value!r}"
-        ) from None
+        raise InputError(f"{where}: must be a date such as '2011-12-10', got {value!r}") from None
     if moment.tzinfo is not None:
         moment = moment.astimezone(datetime.UTC).replace(tzinfo=None)
         return moment.isoformat(sep=" ")

@@ -21,7 +21,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of another library's message, without its 'Parser Error: ' prefix."""
-    line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    prefix, mark, rest = line.partition(" Error: ")
-    return rest if mark and len(prefix.split()) <= 3 else line
+    """What another library's message says first, without its 'Parser Error: ' prefix."""
+    lines = (str(error).strip() or type(error).__name__).splitlines()
+    prefix, mark, rest = lines[0].partition(" Error: ")
+    line = rest if mark and len(prefix.split()) <= 3 else lines[0]
+    if not line.startswith("CSV Error on Line: "):
+        return line
+    # DuckDB says where in the first line and what below it, at times after the row itself.
+    what = next((text for text in lines[1:] if text and not text.startswith("Original Line")), "")
+    number = line.removeprefix("CSV Error on Line: ")
+    if "not utf-8" in what:
+        what = "this is not UTF-8 text; save the file as CSV in UTF-8"
+    return f"line {number}: {what}"

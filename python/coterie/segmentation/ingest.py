@@ -85,6 +85,9 @@ def open_files(connection: duckdb.DuckDBPyConnection, files: list[Path], where: 
             f"{where}: {files[0]} is neither Parquet nor CSV by its name; use files that all "
             f"end in .parquet, or all in .csv (.gz)"
         )
+    for path in files:
+        if path.stat().st_size == 0:
+            raise InputError(f"{where}: {path} is empty (0 bytes)")
     listed = ", ".join(_text(str(path)) for path in files)
     try:
         connection.execute(f"create view source as select * from {reader.format(f'[{listed}]')}")
@@ -99,6 +102,32 @@ def open_files(connection: duckdb.DuckDBPyConnection, files: list[Path], where: 
 def quoted(name: str) -> str:
     """A column's name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def as_number(connection: duckdb.DuckDBPyConnection, name: str, where: str) -> str:
+    """SQL for a column of ``source`` as a float: null where missing; a word in it is a fault."""
+    column = quoted(name)
+    kind = str(fetch(connection, f"select typeof({column}) from source limit 1", where)[0][0])
+    if kind == "BOOLEAN":
+        return f"(case when {column} then 1.0 when not {column} then 0.0 end)::double"
+    if kind.lstrip("U").startswith(_NUMBERS):
+        return f"try_cast({column} as double)"
+    if kind != "VARCHAR":
+        raise InputError(f"{where}: column {name!r} must hold numbers, its type is {kind}")
+    # Not a bare cast: DuckDB would make it the type that the CSV reader must find, or fail.
+    number = f"try_cast(({column} || '') as double)"
+    odd = f"{column} is not null and {number} is null"
+    words = fetch(connection, f"select {column}, count(*) over () from source where {odd}", where)
+    if words:
+        raise InputError(
+            f"{where}: column {name!r} must hold numbers, it has {_shortened(words[0][0])} and "
+            f"{words[0][1] - 1:,} other rows that are none; leave it out or turn it into numbers"
+        )
+    return number
+
+
+def _shortened(value: str) -> str:
+    return repr(value if len(value) <= 40 else value[:37] + "...")
 
 
 def _text(value: str) -> str:

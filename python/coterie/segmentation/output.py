@@ -56,6 +56,14 @@ def _swap(new: Path, folder: Path, old: Path) -> None:
         raise
 
 
+def check_file(target: Path, source: Path) -> None:
+    """Refuses to write Parquet over the input, or under a name that says something else."""
+    if target.resolve() == source.resolve():
+        raise InputError(f"--output: {target} is the input; name another file")
+    if target.suffix.lower() not in (".parquet", ".pq") and not target.is_dir():
+        raise InputError(f"--output: {target} is written as Parquet; name it .parquet")
+
+
 @contextmanager
 def staged_file(path: Path) -> Iterator[Path]:
     """A temporary sibling that takes the file's place if the block ends well."""
