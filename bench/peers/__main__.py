@@ -15,7 +15,7 @@ from typing import Any
 
 from coterie import build_info
 
-from .cases import Case, all_cases
+from .cases import LIBRARIES, Case, all_cases, installed
 
 
 def _measure(case: Case, contestant: str, threads: int) -> dict[str, Any]:
@@ -49,24 +49,31 @@ def _run_case(case: Case, rounds: int, threads: int) -> dict[str, Any]:
     return {"case": case.name, "contestants": summary}
 
 
-def _row(result: dict[str, Any]) -> str:
-    ours = result["contestants"]["coterie"]
+def _head(peers: list[str]) -> str:
+    columns = ["case", "coterie s", "MiB"]
+    for peer in peers:
+        columns += [f"{peer} s", "MiB", "ratio"]
+    columns.append("quality, in this order")
+    rule = ["---", *["--:"] * (len(columns) - 2), "---"]
+    return "| " + " | ".join(columns) + " |\n|" + "|".join(rule) + "|"
+
+
+def _row(result: dict[str, Any], peers: list[str]) -> str:
+    contestants = result["contestants"]
+    ours = contestants["coterie"]
     cells = [result["case"], f"{ours['median']:.3f}", f"{ours['peak_mib']:.0f}"]
-    for name, theirs in result["contestants"].items():
-        if name == "coterie":
+    for peer in peers:
+        theirs = contestants.get(peer)
+        if theirs is None:
+            cells += ["", "", ""]
             continue
-        cells += [f"{theirs['median']:.3f}", f"{theirs['peak_mib']:.0f}"]
-        cells.append(f"{theirs['median'] / ours['median']:.1f}x")
-    quality = ", ".join(
-        f"{key} {value:.7g} / "
-        + " / ".join(
-            f"{other['quality'][key]:.7g}"
-            for name, other in result["contestants"].items()
-            if name != "coterie"
-        )
-        for key, value in ours["quality"].items()
-    )
-    return "| " + " | ".join([*cells, quality]) + " |"
+        ratio = theirs["median"] / ours["median"]
+        cells += [f"{theirs['median']:.3f}", f"{theirs['peak_mib']:.0f}", f"{ratio:.1f}x"]
+    quality = [
+        f"{key} " + " / ".join(f"{each['quality'][key]:.7g}" for each in contestants.values())
+        for key in ours["quality"]
+    ]
+    return "| " + " | ".join([*cells, ", ".join(quality)]) + " |"
 
 
 def _processor() -> str:
@@ -92,21 +99,24 @@ def main() -> None:
     cases = [case for case in all_cases() if arguments.case in case.name]
     if arguments.quick:
         cases = [case for case in cases if case.quick]
-    versions = {
-        "coterie": str(build_info()["version"]),
-        "scikit-learn": importlib.metadata.version("scikit-learn"),
-    }
+    versions = {"coterie": str(build_info()["version"])}
+    peers = [name for name in LIBRARIES if name != "coterie" and installed(name)]
+    for name in peers:
+        versions[name] = importlib.metadata.version(LIBRARIES[name].package)
     print(
         f"{_processor()}, {arguments.threads} threads, Python {platform.python_version()}, "
         + ", ".join(f"{name} {version}" for name, version in versions.items())
     )
-    print(f"Median seconds of {rounds} round(s), float32; MiB: peak memory above the data.\n")
-    print("| case | coterie s | MiB | scikit-learn s | MiB | ratio | quality: ours / theirs |")
-    print("|---|--:|--:|--:|--:|--:|---|")
+    missing = [LIBRARIES[name].package for name in LIBRARIES if not installed(name)]
+    if missing:
+        print(f"Not installed, so not measured: {', '.join(missing)}")
+    print(f"Median seconds of {rounds} round(s), float32; MiB: peak memory above the data;")
+    print("ratio: how many times as long as coterie.\n")
+    print(_head(peers))
     results = []
     for case in cases:
         results.append(_run_case(case, rounds, arguments.threads))
-        print(_row(results[-1]), flush=True)
+        print(_row(results[-1], peers), flush=True)
     if arguments.json:
         record = {
             "processor": _processor(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,25 +42,54 @@ def _first_rows(x: Floats, k: int) -> Floats:
     return x[np.random.default_rng(1).choice(len(x), k, replace=False)].copy()
 
 
+@dataclass(frozen=True)
+class Library:
+    """A contestant's library: the module to import and the package that brings it."""
+
+    module: str
+    package: str
+
+
+LIBRARIES = {
+    "coterie": Library("coterie", "coterie"),
+    "scikit-learn": Library("sklearn", "scikit-learn"),
+    "oneDAL": Library("sklearnex", "scikit-learn-intelex"),
+    "FAISS": Library("faiss", "faiss-cpu"),
+}
+
+
+def installed(library: str) -> bool:
+    """Whether the contestant can take part here."""
+    return importlib.util.find_spec(LIBRARIES[library].module) is not None
+
+
 def _estimator(library: str, name: str) -> Any:
-    if library == "coterie":
-        import coterie
-
-        return getattr(coterie, name)
-    import sklearn.cluster
-    import sklearn.decomposition
-
-    return getattr(sklearn.cluster if name == "KMeans" else sklearn.decomposition, name)
+    package = {"KMeans": "cluster", "PCA": "decomposition"}[name]
+    module = LIBRARIES[library].module
+    where = module if library == "coterie" else f"{module}.{package}"
+    return getattr(importlib.import_module(where), name)
 
 
 def _metric(library: str, name: str) -> Any:
-    if library == "coterie":
-        from coterie import metrics
+    return getattr(importlib.import_module(f"{LIBRARIES[library].module}.metrics"), name)
 
-        return getattr(metrics, name)
-    import sklearn.metrics
 
-    return getattr(sklearn.metrics, name)
+def _faiss_lloyd(k: int) -> Callable[[Floats], Run]:
+    def prepare(x: Floats) -> Run:
+        import faiss
+
+        start = _first_rows(x, k)
+        # All rows, not FAISS's sample of 256 a centre.
+        model = faiss.Kmeans(x.shape[1], k, niter=20, max_points_per_centroid=len(x))
+
+        def run(x: Floats) -> Quality:
+            model.train(x, init_centroids=start)
+            distances, _ = model.index.search(x, 1)
+            return {"inertia": float(distances.sum(dtype=np.float64)), "iterations": 20.0}
+
+        return run
+
+    return prepare
 
 
 def _lloyd(library: str, k: int) -> Callable[[Floats], Run]:
@@ -90,10 +121,8 @@ def _whole_fit(library: str, k: int) -> Callable[[Floats], Run]:
 
 def _seeding(library: str, k: int) -> Callable[[Floats], Run]:
     def prepare(x: Floats) -> Run:
-        if library == "coterie":
-            from coterie import kmeans_plusplus
-        else:
-            from sklearn.cluster import kmeans_plusplus
+        where = "coterie" if library == "coterie" else "sklearn.cluster"
+        kmeans_plusplus = importlib.import_module(where).kmeans_plusplus
 
         def run(x: Floats) -> Quality:
             centres, _ = kmeans_plusplus(x, k, random_state=0)
@@ -149,19 +178,19 @@ def _pca(library: str, components: int) -> Callable[[Floats], Run]:
 
 def _distances(library: str, name: str) -> Callable[[Floats], Run]:
     def prepare(x: Floats) -> Run:
-        if library == "coterie":
-            from coterie.metrics import pairwise_distances
-
-            return lambda x: {"corner": float(pairwise_distances(x, metric=name)[0, -1])}
-        from sklearn.metrics import pairwise_distances as theirs
-
-        return lambda x: {"corner": float(theirs(x, metric=name)[0, -1])}
+        distances = _metric(library, "pairwise_distances")
+        return lambda x: {"corner": float(distances(x, metric=name)[0, -1])}
 
     return prepare
 
 
-def _both(make: Callable[..., Any], *args: Any) -> dict[str, Any]:
-    return {library: make(library, *args) for library in ("coterie", "scikit-learn")}
+def _each(make: Callable[..., Any], *args: Any, peers: str = "scikit-learn") -> dict[str, Any]:
+    """The same call by this engine and by those peers that are installed."""
+    return {
+        library: make(library, *args)
+        for library in ("coterie", *peers.split(","))
+        if installed(library)
+    }
 
 
 def all_cases() -> list[Case]:
@@ -169,21 +198,26 @@ def all_cases() -> list[Case]:
     cases = []
     for rows, cols, k in ((1_000_000, 8, 8), (1_000_000, 16, 10), (1_000_000, 32, 64)):
         shape = f"{rows:.0e}x{cols}, k={k}".replace("e+0", "e")
+        lloyd = _each(_lloyd, k, peers="scikit-learn,oneDAL")
+        if installed("FAISS"):
+            lloyd["FAISS"] = _faiss_lloyd(k)
+        whole = _each(_whole_fit, k, peers="scikit-learn,oneDAL")
         cases += [
-            Case(f"k-means, 20 iterations, {shape}", rows, cols, k, _both(_lloyd, k)),
-            Case(f"k-means++ seeding, {shape}", rows, cols, k, _both(_seeding, k), k < 64),
-            Case(f"k-means, whole fit, {shape}", rows, cols, k, _both(_whole_fit, k), k < 64),
+            Case(f"k-means, 20 iterations, {shape}", rows, cols, k, lloyd),
+            Case(f"k-means++ seeding, {shape}", rows, cols, k, _each(_seeding, k), k < 64),
+            Case(f"k-means, whole fit, {shape}", rows, cols, k, whole, k < 64),
         ]
-    sweep = _both(_sweep, range(2, 21))
+    sweep = _each(_sweep, range(2, 21))
     cases.append(Case("sweep k=2..20, 10 iterations, 1e6x16", 1_000_000, 16, 10, sweep, False))
     for rows, cols, components in ((1_000_000, 64, 10), (100_000, 512, 32)):
         name = f"PCA, {rows:.0e}x{cols} to {components}".replace("e+0", "e")
-        cases.append(Case(name, rows, cols, 10, _both(_pca, components)))
-    silhouette = _both(_measure, "silhouette_score", 8)
+        pca = _each(_pca, components, peers="scikit-learn,oneDAL")
+        cases.append(Case(name, rows, cols, 10, pca))
+    silhouette = _each(_measure, "silhouette_score", 8)
     cases.append(Case("silhouette, exact, 2e4x16, k=8", 20_000, 16, 8, silhouette))
-    davies = _both(_measure, "davies_bouldin_score", 8)
+    davies = _each(_measure, "davies_bouldin_score", 8)
     cases.append(Case("Davies-Bouldin, 1e6x16, k=8", 1_000_000, 16, 8, davies))
     for metric in ("sqeuclidean", "euclidean"):
         name = f"{metric} matrix, 1e4x1e4, d=32"
-        cases.append(Case(name, 10_000, 32, 10, _both(_distances, metric)))
+        cases.append(Case(name, 10_000, 32, 10, _each(_distances, metric)))
     return cases
