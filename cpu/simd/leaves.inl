@@ -157,12 +157,13 @@ inline void block_distances(const T* tile, std::int64_t cols, const T* points,
   }
 }
 
-/// Calls use(point, row, sums) for every point and vector of rows of a tile.
+/// Calls use(point, vector, row, sums) for the points from `first` on, in their order, and each
+/// vector of rows of a tile: kPoints at a time, what is left over in halves.
 template <int kVectors, int kPoints, class T, class Use>
 inline void for_each_distance(const T* tile, std::int64_t cols, const T* points, std::int64_t count,
-                              std::int64_t row, const Use& use) {
+                              std::int64_t row, const Use& use, std::int64_t first = 0) {
   constexpr int kLanes = COTERIE_VECTOR_BYTES / sizeof(T);
-  std::int64_t p = 0;
+  std::int64_t p = first;
   for (; p + kPoints <= count; p += kPoints) {
     Vector<T> sums[kPoints][kVectors];
     block_distances<kVectors, kPoints>(tile + row, cols, points + p * cols, sums);
@@ -172,10 +173,8 @@ inline void for_each_distance(const T* tile, std::int64_t cols, const T* points,
       for (int v = 0; v < kVectors; ++v) use(p + q, v, row + v * kLanes, sums[q][v]);
     }
   }
-  for (; p < count; ++p) {
-    Vector<T> sums[1][kVectors];
-    block_distances<kVectors, 1>(tile + row, cols, points + p * cols, sums);
-    for (int v = 0; v < kVectors; ++v) use(p, v, row + v * kLanes, sums[0][v]);
+  if constexpr (kPoints > 1) {
+    for_each_distance<kVectors, kPoints / 2>(tile, cols, points, count, row, use, p);
   }
 }
 
