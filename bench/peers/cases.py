@@ -92,10 +92,9 @@ def _faiss_lloyd(k: int) -> Callable[[Floats], Run]:
     return prepare
 
 
-def _lloyd(library: str, k: int) -> Callable[[Floats], Run]:
+def _fit(model_for: Callable[[Floats], Any]) -> Callable[[Floats], Run]:
     def prepare(x: Floats) -> Run:
-        start = _first_rows(x, k)
-        model = _estimator(library, "KMeans")(k, init=start, n_init=1, max_iter=20, tol=0)
+        model = model_for(x)
 
         def run(x: Floats) -> Quality:
             model.fit(x)
@@ -104,19 +103,15 @@ def _lloyd(library: str, k: int) -> Callable[[Floats], Run]:
         return run
 
     return prepare
+
+
+def _lloyd(library: str, k: int) -> Callable[[Floats], Run]:
+    same = {"n_init": 1, "max_iter": 20, "tol": 0}
+    return _fit(lambda x: _estimator(library, "KMeans")(k, init=_first_rows(x, k), **same))
 
 
 def _whole_fit(library: str, k: int) -> Callable[[Floats], Run]:
-    def prepare(x: Floats) -> Run:
-        model = _estimator(library, "KMeans")(k, n_init=1, random_state=0)
-
-        def run(x: Floats) -> Quality:
-            model.fit(x)
-            return {"inertia": float(model.inertia_), "iterations": float(model.n_iter_)}
-
-        return run
-
-    return prepare
+    return _fit(lambda x: _estimator(library, "KMeans")(k, n_init=1, random_state=0))
 
 
 def _seeding(library: str, k: int) -> Callable[[Floats], Run]:
