@@ -34,6 +34,9 @@ Pca pca(MatrixView<const T> x, const Context& ctx) {
   const auto covariance = std::as_const(scatter.products).view();
   for (std::int64_t j = 0; j < x.cols; ++j) result.total_variance += covariance(j, j);
 
+  require_argument(std::isfinite(result.total_variance),
+                   "x spans too wide a range: its variances overflow float64; scale it down");
+
   auto pairs = cpu::self_adjoint_eigenpairs(covariance);
   const std::int64_t axes = std::min(x.rows, x.cols);
   pairs.values.resize(static_cast<std::size_t>(axes));

@@ -14,12 +14,14 @@
 namespace coterie {
 namespace {
 
+constexpr int kMostThreads = 4096;  // more than any machine has; a mistyped number is larger
+
 /// The first number of a variable such as "4" or "4,2"; 0 when it is unset or not a count.
 int count_from_environment(const char* name) {
   const char* text = std::getenv(name);
   if (text == nullptr) return 0;
   const long value = std::strtol(text, nullptr, 10);
-  return value > 0 && value < 1 << 16 ? static_cast<int>(value) : 0;
+  return value > 0 && value <= kMostThreads ? static_cast<int>(value) : 0;
 }
 
 /// Processors' worth of time that a cgroup folder allows, rounded up; 0 when there is no limit.
@@ -81,8 +83,9 @@ int num_threads() {
 }
 
 void set_num_threads(int threads) {
-  if (threads < 0) {
-    throw std::invalid_argument("threads must be at least 0, got " + std::to_string(threads));
+  if (threads < 0 || threads > kMostThreads) {
+    throw std::invalid_argument("threads must be in [0, " + std::to_string(kMostThreads) +
+                                "], got " + std::to_string(threads));
   }
   chosen_threads = threads;
 }

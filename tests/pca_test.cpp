@@ -196,6 +196,9 @@ TEST(PcaInput, NamesWhatIsWrong) {
                                     out.view());
             }),
             "out must be 4 x 2, got 4 x 1");
+  x(2, 1) = 1e200;
+  EXPECT_EQ(message([&] { pca<double>(x.view()); }),
+            "x spans too wide a range: its variances overflow float64; scale it down");
   x(2, 1) = std::numeric_limits<double>::quiet_NaN();
   EXPECT_EQ(message([&] { pca<double>(x.view()); }),
             "x must be finite, got NaN in row 2, column 1");

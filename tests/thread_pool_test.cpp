@@ -135,6 +135,7 @@ TEST(Threads, CanBeSetAndGoBack) {
   set_num_threads(0);
   EXPECT_EQ(num_threads(), first);
   EXPECT_THROW(set_num_threads(-1), std::invalid_argument);
+  EXPECT_THROW(set_num_threads(4097), std::invalid_argument);
 }
 
 }  // namespace

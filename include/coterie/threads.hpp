@@ -9,7 +9,7 @@ namespace coterie {
 COTERIE_API int num_threads();
 
 /// Sets num_threads() for the process; 0 goes back to the first value. Never changes a result.
-/// Throws std::invalid_argument when threads < 0.
+/// Throws std::invalid_argument unless 0 <= threads <= 4096.
 COTERIE_API void set_num_threads(int threads);
 
 }  // namespace coterie

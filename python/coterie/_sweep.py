@@ -32,6 +32,8 @@ def kmeans_sweep(
     Returns the fitted estimators in the order of ``k``. With an int ``random_state``, each is equal
     to the bit to the ``KMeans`` that is fitted alone with the same parameters.
     """
+    if not np.iterable(k):
+        raise TypeError(f"k must be a range or list of numbers of clusters, got {k!r}")
     models = [
         KMeans(
             int(clusters),
@@ -71,6 +73,8 @@ def kmeans_plusplus(
     """
     X = check_rows(X)
     weights = check_weights(sample_weight, X)
+    if n_clusters < 1:
+        raise ValueError(f"n_clusters must be at least 1, got {n_clusters}.")
     if X.shape[0] < n_clusters:
         raise ValueError(f"n_samples={X.shape[0]} should be >= n_clusters={n_clusters}.")
     if x_squared_norms is not None and len(x_squared_norms) != X.shape[0]:

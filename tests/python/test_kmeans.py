@@ -255,6 +255,10 @@ def test_bad_input_is_named_and_leaves_the_estimator_as_it_was(params, x, weight
 def test_a_sweep_checks_its_parameters():
     with pytest.raises(ValueError, match="k must hold at least one number"):
         kmeans_sweep(X, [])
+    with pytest.raises(TypeError, match="k must be a range or list of numbers of clusters, got 5"):
+        kmeans_sweep(X, 5)
+    with pytest.raises(ValueError, match="n_clusters must be at least 1, got 0"):
+        kmeans_plusplus(X, 0)
     with pytest.raises(ValueError, match="The 'n_clusters' parameter"):
         kmeans_sweep(X, [2, 0])
     with pytest.raises(ValueError, match="n_samples=20 should be >= n_clusters=21"):

@@ -28,11 +28,11 @@ def describe(
     place = np.array([[rank[rows].mean() for rank in ranks.values()] for rows in members])
     named = _rfm_names(place, list(ranks)) or _feature_names(customers.features, z_means)
     names = _overridden([name for name, _ in named], own_names)
-    summaries = _summaries(customers, place, list(ranks), z_means)
+    medians = np.array([np.median(customers.raw[rows], axis=0) for rows in members])
+    summaries = _summaries(customers, place, list(ranks), z_means, medians)
     overall = np.median(customers.raw, axis=0)
     segments = []
     for i, rows in enumerate(members):
-        medians = np.median(customers.raw[rows], axis=0)
         segments.append(
             Segment(
                 id=i + 1,
@@ -42,9 +42,9 @@ def describe(
                 size=int(rows.sum()),
                 share_of_customers=float(rows.mean()),
                 share_of_revenue=_share(customers.revenue, rows),
-                medians=_by_name(customers.features, medians),
+                medians=_by_name(customers.features, medians[i]),
                 z_means=_by_name(customers.features, z_means[i]),
-                distinguishing=_distinguishing(customers.features, medians, overall, z_means[i]),
+                distinguishing=_distinguishing(customers.features, medians[i], overall, z_means[i]),
                 silhouette=float(silhouettes[i]),
             )
         )
@@ -82,15 +82,16 @@ def _rfm_names(place: Floats, keys: list[str]) -> list[tuple[str, str]] | None:
     """
     if "recency" not in keys or len(keys) < 2:
         return None
-    terms = np.array([[getattr(term, key) for key in keys] for term in TERMS])
+    known = [term for term in TERMS if term.needs in keys]
+    terms = np.array([[getattr(term, key) for key in keys] for term in known])
     distance = ((place[:, None, :] - terms[None, :, :]) ** 2).sum(axis=2)
-    uses = -(-len(place) // len(TERMS))
+    uses = -(-len(place) // len(known))
     cost = np.hstack([distance + _SECOND_USE * use for use in range(uses)])
     _, columns = linear_sum_assignment(cost)
     named = []
     for column in columns:
-        use, term = divmod(int(column), len(TERMS))
-        named.append((TERMS[term].name + (f" {use + 1}" if use else ""), TERMS[term].action))
+        use, term = divmod(int(column), len(known))
+        named.append((known[term].name + (f" {use + 1}" if use else ""), known[term].action))
     return named
 
 
@@ -118,8 +119,13 @@ def _overridden(names: list[str], own: dict[str, str]) -> list[str]:
     return given
 
 
-def _summaries(customers: Customers, place: Floats, keys: list[str], z: Floats) -> list[str]:
-    """One sentence each from where a segment stands, not from its name, so that it is true."""
+def _summaries(
+    customers: Customers, place: Floats, keys: list[str], z: Floats, medians: Floats
+) -> list[str]:
+    """One sentence each from where a segment stands, not from its name, so that it is true.
+
+    Mean ranks place a segment; "most" and "least" must hold for the medians on its card as well.
+    """
     if not keys:
         return [_by_strongest(customers.features, row) for row in z]
     words = {
@@ -128,15 +134,19 @@ def _summaries(customers: Customers, place: Floats, keys: list[str], z: Floats) 
         "frequency": "buy least often|buy rarely|buy now and then|buy often|buy most often",
         "monetary": "spend least|spend little|spend a middling sum|spend much|spend most",
     }
+    columns = {feature.name: j for j, feature in enumerate(customers.features)}
+    shown = np.column_stack(
+        [medians[:, columns[key]] * (-1 if key == "recency" else 1) for key in keys]
+    )
     sentences = []
-    for row in place:
+    for row, own in zip(place, shown, strict=True):
         parts = []
         for j, key in enumerate(keys):
             levels = words[key].split("|")
             level = 1 + min(2, int(row[j] * 3))
-            if row[j] == place[:, j].max():
+            if row[j] == place[:, j].max() and own[j] == shown[:, j].max():
                 level = 4
-            elif row[j] == place[:, j].min():
+            elif row[j] == place[:, j].min() and own[j] == shown[:, j].min():
                 level = 0
             parts.append(levels[level])
         text = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]

@@ -81,6 +81,8 @@ def standardise(
     raw: Floats, names: tuple[str, ...], log: tuple[str, ...] = ()
 ) -> tuple[Floats, tuple[Feature, ...]]:
     """log1p where asked for, then z-scores with ddof 0. Refuses columns that say nothing."""
+    if len(raw) == 1:
+        raise InputError("there is only 1 row; it takes two different ones to tell them apart")
     check_finite(raw, names)
     features = []
     for j, name in enumerate(names):

@@ -16,6 +16,7 @@ from .config import Orders
 from .errors import InputError, first_line, nearest
 
 _CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".csv.zst")
+_LARGEST_VALUE = 1e15  # of one order line
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL")
 
 
@@ -120,8 +121,8 @@ def as_number(connection: duckdb.DuckDBPyConnection, name: str, where: str) -> s
     words = fetch(connection, f"select {column}, count(*) over () from source where {odd}", where)
     if words:
         raise InputError(
-            f"{where}: column {name!r} must hold numbers, it has {_shortened(words[0][0])} and "
-            f"{words[0][1] - 1:,} other rows that are none; leave it out or turn it into numbers"
+            f"{where}: column {name!r} must hold numbers, but in {words[0][1]:,} rows it does not "
+            f"(first: {_shortened(words[0][0])}); leave it out or turn it into numbers"
         )
     return number
 
@@ -171,6 +172,9 @@ def ingest(
     last = "null" if as_of is None else _text(_end_of(as_of))
     reason = _reason(mapped, {"customer_id", *needed}, last)
     selected = ", ".join(f"{sql} as {role}" for role, sql in mapped.items())
+    for role in mapped.keys() & {"ts", "value"}:
+        embedded, kind = bind(connection, orders.columns[role], columns, "")
+        selected += f", {embedded if kind == 'VARCHAR' else 'null::varchar'} as said_{role}"
     connection.execute(
         f"create view checked as select *, {reason} as reason "
         f"from (select {selected}, coalesce({keep}, false) as kept from source)"
@@ -274,10 +278,34 @@ def _reason(mapped: dict[str, str], needed: set[str], last: str) -> str:
     return f"case {' '.join(cases)} end"
 
 
+def _example(connection: duckdb.DuckDBPyConnection, orders: Orders, reason: str) -> str:
+    """A text that could not be read, and what to write so that it can be."""
+    role = reason.split()[0]
+    if not reason.endswith(("not a time", "not a number")):
+        return ""
+    # The expression as text once more: the view holds what became of it, which is null.
+    sql = f"select said_{role} from checked where reason = '{reason}' and said_{role} <> '' limit 1"
+    found = fetch(connection, sql, "source.orders")
+    if not found:
+        return ""
+    sql = orders.columns[role]
+    try:
+        connection.execute(f"describe select {sql} from source")
+    except duckdb.Error:  # a bare name with spaces, or one that is an SQL word
+        sql = quoted(sql)
+    hint = (
+        f"say the format, as in strptime({sql}, '%d/%m/%Y %H:%M')"
+        if role == "ts"
+        else f"for a decimal comma write replace({sql}, ',', '.')"
+    )
+    return f" (such as {_shortened(found[0][0])}; {hint})"
+
+
 def _counted(
     connection: duckdb.DuckDBPyConnection, orders: Orders, as_of: str | None, notes: list[str]
 ) -> Ingested:
-    infinite = "count(*) filter (where reason is null and not isfinite(value))"
+    # Sums are decimals of 29 digits before the point.
+    infinite = f"count(*) filter (where reason is null and not (abs(value) < {_LARGEST_VALUE:g}))"
     query = (
         "select reason, count(*)"
         + (f", {infinite}" if "value" in orders.columns else ", 0")
@@ -289,15 +317,20 @@ def _counted(
     left = [row for row in rows if row[0] is None]
     reasons = [f"{row[1]:,} left out: {row[0]}" for row in rows if row[0] is not None]
     if not left:
+        # Examples go to the screen alone: a report that is mailed on holds nobody's cells.
+        reasons = [
+            reason + _example(connection, orders, row[0])
+            for reason, row in zip(reasons, rows, strict=True)
+        ]
         told = "; ".join(reasons) or "the files are empty"
-        raise InputError(
-            f"source.orders: none of {rows_in:,} rows is left ({told}); check keep and map"
-        )
+        check = "keep, map and as_of" if "after as_of" in told else "keep and map"
+        raise InputError(f"source.orders: none of {rows_in:,} rows is left ({told}); check {check}")
     _, rows_out, not_finite, last = left[0]
     if not_finite:
         raise InputError(
             f"source.orders.map.value = {orders.columns['value']!r}: NaN or infinite in "
-            f"{not_finite:,} rows; leave them out with isfinite(...) in source.orders.keep"
+            f"{not_finite:,} rows, or beyond {_LARGEST_VALUE:g}; leave them out with "
+            f"isfinite(...) or a limit in source.orders.keep"
         )
     if as_of is None and last is not None:
         day = connection.execute("select (?::date + 1)::varchar", [last]).fetchall()

@@ -10,7 +10,8 @@ class Term:
     """A name, the customers it fits best, and what to do for them.
 
     Recency, frequency and monetary are mean ranks among all customers: 0 the least, 1 the most
-    (the most recent, for recency). The places follow the usual RFM score grids.
+    (the most recent, for recency). The places follow the usual RFM score grids. A name is
+    only given where the feature that it ``needs`` is in use.
     """
 
     name: str
@@ -18,6 +19,7 @@ class Term:
     frequency: float
     monetary: float
     action: str
+    needs: str = "recency"
 
 
 TERMS = (
@@ -69,6 +71,7 @@ TERMS = (
         0.3,
         0.82,
         "Bring them back for more: premium products, personal advice, no discount needed.",
+        needs="monetary",
     ),
     Term(
         "Need Attention",

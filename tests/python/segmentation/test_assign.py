@@ -121,3 +121,21 @@ def test_orders_without_the_model_s_columns_are_named(
     pq.write_table(orders_table().drop_columns(["Price"]), path)
     line = fault("assign", model, path, "--orders", "-o", tmp_path / "a.parquet")
     assert "no column 'Price'" in line
+
+
+def test_the_input_is_not_written_over(model: Path, tmp_path: Path, fault: Fault) -> None:
+    file = customers(tmp_path / "new.parquet")
+    before = file.read_bytes()
+    assert "is the input" in fault("assign", model, file, "-o", file)
+    assert "is the input" in fault("assign", model, file, "--orders", "-o", file)
+    assert file.read_bytes() == before
+
+
+def test_a_day_that_is_none_and_a_word_for_a_number_are_named(
+    model: Path, tmp_path: Path, fault: Fault
+) -> None:
+    file = customers(tmp_path / "new.parquet", frequency=["9", "one", "4"])
+    out = tmp_path / "a.parquet"
+    assert "(first: 'one')" in fault("assign", model, file, "-o", out)
+    line = fault("assign", model, file, "--orders", "--as-of", "2024-13-01", "-o", out)
+    assert "--as-of: must be a date such as '2011-12-10', got '2024-13-01'" in line

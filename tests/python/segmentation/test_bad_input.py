@@ -159,7 +159,7 @@ def test_a_table_of_features_without_rows_or_numbers_is_refused(shop: Shop, faul
     assert "has no rows" in fault("cluster", path, "--columns", "x", "--k", 2, "-o", labels)
     pq.write_table(pa.table({"x": ["a", "1", "2"]}), path)
     line = fault("cluster", path, "--columns", "x", "--k", 2, "-o", labels)
-    assert "x: missing, NaN or infinite in 1 of 3 rows (first: row 1" in line
+    assert "column 'x' must hold numbers, but in 1 rows it does not (first: 'a')" in line
     assert "mean 'x'" in fault("cluster", path, "--columns", "X_", "--k", 2, "-o", labels)
     assert "segment.k" in fault("cluster", path, "--columns", "x", "--k", "few", "-o", labels)
     assert not labels.exists()

@@ -61,3 +61,16 @@ def test_the_demo_needs_no_data_and_says_that_the_shop_is_simulated(
 
 def test_a_demo_too_small_to_segment_is_refused(fault: Callable[..., str]) -> None:
     assert "--customers: must be from 100" in fault("demo", "--customers", 3)
+
+
+@pytest.mark.parametrize("argv", [["--version"], ["demo"]])
+def test_an_unknown_instruction_set_takes_one_line(
+    argv: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COTERIE_SIMD", "bogus")  # read once a process
+    argv = [sys.executable, "-m", "coterie", *argv]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "COTERIE_SIMD must be one of" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -67,3 +68,36 @@ def test_a_broken_file_leaves_an_older_result_alone(points: Path, tmp_path: Path
     assert main(["cluster", str(points), "--columns", "side", "--k", "2", "-o", str(out)]) == 2
     assert out.read_text() == "older"
     assert {path.name for path in tmp_path.iterdir()} == {"points.csv", "labels.parquet"}
+
+
+def test_a_column_that_holds_no_numbers_is_named_with_its_first_word(
+    tmp_path: Path, fault: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "t.csv", tmp_path / "labels.parquet"
+    path.write_text("size,month,on,text\n" + "1,Feb,true,1\n2,May,false,2\n9,May,true,n/a\n" * 9)
+    line = fault("cluster", path, "--columns", "size,month", "--k", "2", "-o", out)
+    assert "column 'month' must hold numbers, but in 27 rows" in line
+    assert "first: 'Feb'" in line
+    line = fault("cluster", path, "--columns", "text", "--k", "2", "-o", out)
+    assert "'text' must hold numbers, but in 9 rows it does not (first: 'n/a')" in line
+    assert main(["cluster", str(path), "--columns", "on", "--k", "2", "-o", str(out)]) == 0
+    capsys.readouterr()
+    assert sorted(np.bincount(pq.read_table(out)["label"].to_numpy())) == [9, 18]
+    pq.write_table(pa.table({"day": pa.array([1, 2], pa.date32())}), tmp_path / "t.parquet")
+    line = fault("cluster", tmp_path / "t.parquet", "--columns", "day", "--k", "2")
+    assert "'day' must hold numbers, its type is DATE" in line
+
+
+def test_a_column_counts_once(points: Path, fault: Callable[..., str]) -> None:
+    assert "'side' stands there twice" in fault("cluster", points, "--columns", "side,Side")
+
+
+def test_the_input_is_not_written_over_and_parquet_is_not_called_csv(
+    points: Path, fault: Callable[..., str]
+) -> None:
+    before = points.read_bytes()
+    assert "is the input" in fault("cluster", points, "--columns", "side", "-o", points)
+    line = fault("cluster", points, "--columns", "side", "-o", points.with_name("l.csv"))
+    assert "l.csv is written as Parquet; name it .parquet" in line
+    assert points.read_bytes() == before
+    assert [path.name for path in points.parent.iterdir()] == ["points.csv"]

@@ -53,6 +53,17 @@ def test_shares_medians_and_words_are_those_of_the_members() -> None:
     assert best.silhouette == pytest.approx(0.1)
 
 
+def test_no_segment_is_called_most_recent_beside_a_card_with_a_smaller_median() -> None:
+    first = [5.0] * 6 + [300.0] * 4  # the smaller median, yet the worse ranks on average
+    raw = np.column_stack([first + [6.0] * 10 + [100.0] * 10, np.arange(30.0)])
+    z, features = standardise(raw, ("recency", "frequency"))
+    customers = Customers(pa.chunked_array([pa.array(range(30))]), raw, z, features, None)
+    told = describe(customers, np.repeat([1, 2, 3], 10).astype(np.int32), np.zeros(3), {})
+    assert [segment.medians["recency"] for segment in told] == [5, 6, 100]
+    assert not any("most recently" in segment.summary for segment in told)
+    assert "away longest" in told[2].summary
+
+
 @pytest.mark.parametrize("k", [2, 5, len(NAMES), len(NAMES) + 3])
 def test_names_are_unique_for_any_number_of_segments(k: int) -> None:
     groups = [(10 + i, 40 - i, 1000 - 20 * i) for i in range(k)]
@@ -90,3 +101,10 @@ def test_recency_and_one_more_are_enough_for_the_vocabulary() -> None:
 def test_a_loss_has_no_shares() -> None:
     segments = described([(3, 2, -5), (9, 1, 2)])
     assert [segment.share_of_revenue for segment in segments] == [None, None]
+
+
+def test_nobody_is_a_big_spender_where_nothing_is_known_of_spending() -> None:
+    places = [(day, count) for day in (1, 40, 80, 160, 320) for count in (1, 3, 9)]
+    segments = described(places, ("recency", "frequency"), revenue=False)
+    assert len({segment.name for segment in segments}) == len(places)
+    assert not any("Spender" in segment.name for segment in segments)

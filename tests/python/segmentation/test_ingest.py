@@ -115,3 +115,36 @@ def test_column_names_may_hold_spaces_quotes_and_other_cases(tmp_path: Path) -> 
     mapping = {"customer_id": "customer id", "ts": 'the "day"', "value": '"Unit Price" * 2 -- net'}
     _, rows = read(path, **mapping)
     assert rows == [(1, datetime(2024, 1, 1), 4.0)]
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("a,2024-01-01,1,'12,50'", ["1 left out: value", "'12,50'", "replace(price, ',', '.')"]),
+        ("a,13/25/24,1,5", ["1 left out: ts", "'13/25/24'", "strptime(day, "]),
+        ("a,2024-01-01,1,1e300", ["price", "in 1 rows, or beyond 1e+15"]),
+    ],
+)
+def test_what_cannot_be_read_is_shown_with_a_way_out(
+    row: str, told: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("id,day,nr,price\n" + row.replace("'", '"') + "\n")
+    with pytest.raises(InputError) as caught:
+        read(path)
+    for part in told:
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [("id,dày\n1,é\n".encode("latin-1"), "not UTF-8"), (b"", "is empty (0 bytes)")],
+)
+def test_a_file_in_another_encoding_and_an_empty_one_say_so(
+    content: bytes, told: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"orders\.csv") as caught:
+        read(path)
+    assert told in str(caught.value)
