@@ -162,23 +162,16 @@ TEST_P(CudaKMeansPasses, PickKnowsOfASeedTakenInSinceTheTotal) {
   EXPECT_EQ(seeding->pick({0, 10}, 1, 4), 2);  // 0 + 1 + 4 exceeds 4
 }
 
-template <class T>
-void expect_same_fit(const KMeansResult<T>& gpu, const KMeansResult<T>& cpu) {
-  EXPECT_EQ(gpu.labels, cpu.labels);
-  EXPECT_EQ(gpu.centroids.values, cpu.centroids.values);
-  EXPECT_EQ(gpu.inertia, cpu.inertia);
-  EXPECT_EQ(gpu.iterations, cpu.iterations);
-}
-
 TEST_P(CudaKMeansPasses, WholeFitEqualsTheCpus) {
   for (const Shape shape : {Shape::Blobs, Shape::Integers, Shape::TwoFarGroups}) {
     const Data<float> narrow(1000, 6, shape, true);
     const KMeansParams params{.clusters = 7, .restarts = 2, .seed = 3, .weights = narrow.weights};
-    expect_same_fit(kmeans<float>(narrow.x.view(), params, Device::Cuda),
-                    kmeans<float>(narrow.x.view(), params, Device::Cpu));
+    testing_support::expect_same(kmeans<float>(narrow.x.view(), params, Device::Cuda),
+                                 kmeans<float>(narrow.x.view(), params, Device::Cpu));
     const Data<double> wide(600, 70, shape);
-    expect_same_fit(kmeans<double>(wide.x.view(), {.clusters = 5, .seed = 4}, Device::Cuda),
-                    kmeans<double>(wide.x.view(), {.clusters = 5, .seed = 4}, Device::Cpu));
+    testing_support::expect_same(
+        kmeans<double>(wide.x.view(), {.clusters = 5, .seed = 4}, Device::Cuda),
+        kmeans<double>(wide.x.view(), {.clusters = 5, .seed = 4}, Device::Cpu));
   }
 }
 
@@ -189,7 +182,7 @@ TEST_P(CudaKMeansPasses, SweepEqualsSingleFits) {
   const auto sweep = kmeans_sweep<float>(data.x.view(), models, {.seed = 5}, Device::Cuda);
   for (const auto& fit : sweep) {
     const KMeansParams params{.clusters = fit.centroids.rows, .seed = 5};
-    expect_same_fit(fit, kmeans<float>(data.x.view(), params, Device::Cpu));
+    testing_support::expect_same(fit, kmeans<float>(data.x.view(), params, Device::Cpu));
   }
 }
 
@@ -197,8 +190,8 @@ TEST_P(CudaKMeansPasses, EmptyClusterMovesAsOnTheCpu) {
   const Data<float> data(300, 2, Shape::Duplicates);  // seven distinct rows
   const Matrix<float> far = make_rows<float>(6, 2, Shape::TwoFarGroups);
   const std::vector<KMeansModel<float>> models{{.clusters = 6, .starts = {far.view()}}};
-  expect_same_fit(kmeans_sweep<float>(data.x.view(), models, {}, Device::Cuda)[0],
-                  kmeans_sweep<float>(data.x.view(), models, {}, Device::Cpu)[0]);
+  testing_support::expect_same(kmeans_sweep<float>(data.x.view(), models, {}, Device::Cuda)[0],
+                               kmeans_sweep<float>(data.x.view(), models, {}, Device::Cpu)[0]);
 }
 
 TEST_P(CudaKMeansPasses, InterruptedFitStops) {

@@ -21,16 +21,9 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing_support::expect_same;
 using testing_support::make_rows;
 using testing_support::Shape;
-
-template <class T>
-void expect_same(const KMeansResult<T>& a, const KMeansResult<T>& b) {
-  EXPECT_EQ(a.labels, b.labels);
-  EXPECT_EQ(a.centroids.values, b.centroids.values);
-  EXPECT_EQ(a.inertia, b.inertia);
-  EXPECT_EQ(a.iterations, b.iterations);
-}
 
 template <class Call>
 std::string error_of(const Call& call) {

@@ -11,6 +11,7 @@
 #include "core/contract/random.hpp"
 #include "coterie/context.hpp"
 #include "coterie/devices.hpp"
+#include "coterie/kmeans.hpp"
 #include "coterie/matrix.hpp"
 
 namespace coterie {
@@ -79,6 +80,15 @@ Matrix<T> make_rows(std::int64_t rows, std::int64_t cols, Shape shape = Shape::B
     }
   }
   return x;
+}
+
+/// Two fits are equal to the last bit.
+template <class T>
+void expect_same(const KMeansResult<T>& a, const KMeansResult<T>& b) {
+  EXPECT_EQ(a.labels, b.labels);
+  EXPECT_EQ(a.centroids.values, b.centroids.values);
+  EXPECT_EQ(a.inertia, b.inertia);
+  EXPECT_EQ(a.iterations, b.iterations);
 }
 
 /// The definition: the canonical distance to every centroid, ties to the lowest index.

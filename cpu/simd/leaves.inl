@@ -63,7 +63,7 @@ inline Floats add_square(Floats sum, Floats t) {
 // ------------------------------------------------------------------------------------- tiles
 
 // Tiles are filled in blocks of 4 x 4, whatever the set: wider blocks would be put together from
-// 128-bit loads all the same, and reading x from memory takes longer than turning it.
+// 128-bit loads all the same, and through memory that was slower.
 constexpr int kQuad = 4;
 using FloatQuad __attribute__((vector_size(16))) = float;
 using IntQuad __attribute__((vector_size(16))) = std::int32_t;

@@ -1,8 +1,5 @@
-import os
 import pickle
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +7,7 @@ import pytest
 import sklearn.cluster
 from coterie import KMeans, kmeans_plusplus, kmeans_sweep
 from kmeans_data import digest, nearest, rows
+from processes import run_python
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -292,11 +290,5 @@ except MemoryError as error:
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="limits memory as on Linux")
 def test_without_enough_memory_the_error_says_how_much():
-    said = subprocess.run(
-        [sys.executable, "-c", LITTLE_MEMORY],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    said = run_python(LITTLE_MEMORY)
     assert re.search(r"k-means .* over 20000000 rows needs at least \d+ bytes", said)

@@ -1,23 +1,11 @@
 import ast
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import coterie
 import pytest
 from coterie import _core
-
-
-def run_python(code):
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+from processes import run_python
 
 
 def test_all_that_is_offered_is_there():

@@ -1,14 +1,11 @@
 """One answer everywhere: threads, instruction sets, devices, sweeps and offsets change no bit."""
 
-import os
-import subprocess
-import sys
-
 import coterie
 import numpy as np
 import pytest
 from coterie import KMeans, kmeans_sweep
 from kmeans_data import digest, rows
+from processes import run_python
 
 
 @pytest.mark.parametrize("init", ["k-means++", "random"])
@@ -38,13 +35,7 @@ def test_same_bits_on_each_instruction_set():
     levels = ["baseline", "avx2", "avx512"]
     found = {}
     for level in levels[: levels.index(coterie.build_info()["simd"]) + 1]:
-        found[level] = subprocess.run(
-            [sys.executable, "-c", FIT_AND_PRINT],
-            env={**os.environ, "COTERIE_SIMD": level, "PYTHONPATH": os.pathsep.join(sys.path)},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
+        found[level] = run_python(FIT_AND_PRINT, COTERIE_SIMD=level)
     assert len(set(found.values())) == 1, found
 
 
