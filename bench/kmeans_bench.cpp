@@ -1,52 +1,168 @@
-#include <benchmark/benchmark.h>
-
-#include <cstdint>
-#include <random>
+#include <memory>
 #include <vector>
 
-#include "coterie/devices.hpp"
+#include "bench/bench.hpp"
+#include "core/frame.hpp"
+#include "core/kmeans_loop.hpp"
 #include "coterie/kmeans.hpp"
 
+namespace coterie::bench {
 namespace {
 
-using coterie::Device;
+constexpr int kSlot = 0;
 
-std::vector<float> uniform(std::int64_t count) {
-  std::mt19937 generator(7);
-  std::uniform_real_distribution<float> draw(-1, 1);
-  std::vector<float> values(static_cast<std::size_t>(count));
-  for (float& value : values) value = draw(generator);
-  return values;
-}
-
-bool usable(Device device) {
-  const auto index = device == Device::Cuda ? 1 : 0;
-  return coterie::devices().at(index).usable;
-}
-
-/// Ten iterations from random rows, so that the passes are timed and not the luck of the seeds.
-void lloyd(benchmark::State& state, Device device) {
-  if (!usable(device)) return state.SkipWithError("no GPU");
-  const std::int64_t n = state.range(0), d = state.range(1), k = state.range(2);
-  const auto x = uniform(n * d);
-  const coterie::KMeansParams params{
-      .clusters = k, .seeding = coterie::Seeding::RandomRows, .max_iterations = 10, .tolerance = 0};
-  std::int64_t iterations = 0;
-  for (auto _ : state) {
-    const auto fit = coterie::kmeans<float>({x.data(), n, d, d}, params, device);
-    iterations += fit.iterations;
-    benchmark::DoNotOptimize(fit.inertia);
+/// Rows n x d, their passes on a device, and k centroids among the rows.
+struct Fixture {
+  Fixture(benchmark::State& state, Device device)
+      : x(state.range(0), state.range(1), state.range(2)), clusters(state.range(2)) {
+    if (const auto make = function_of(state, device, &DeviceFunctions<float>::kmeans)) {
+      passes = make(x.view(), {}, device);
+      frame = frame_of(KMeansSource<float>{.passes = *passes, .rows = x.rows, .cols = x.cols});
+    }
   }
-  state.counters["rows/s"] =
-      benchmark::Counter(static_cast<double>(n * iterations), benchmark::Counter::kIsRate);
+  RowBlock all() const { return {0, x.rows}; }
+  double cells() const { return static_cast<double>(x.rows * x.cols); }
+  /// Multiplications and additions of the distances to `centroids` centroids, as a matrix product.
+  double products(std::int64_t centroids) const {
+    return 2 * cells() * static_cast<double>(centroids);
+  }
+
+  Rows x;
+  std::int64_t clusters;
+  std::unique_ptr<KMeansPasses<float>> passes;  // null: the device has none
+  Frame frame;
+};
+
+/// Ten iterations of a fit from random rows: the passes, and not the luck of the seeds.
+void fit(benchmark::State& state, Device device) {
+  const Fixture data(state, device);
+  if (!data.passes) return;
+  const KMeansParams params{.clusters = data.clusters,
+                            .seeding = Seeding::RandomRows,
+                            .max_iterations = 10,
+                            .tolerance = 0};
+  for (auto _ : state) benchmark::DoNotOptimize(kmeans<float>(data.x.view(), params, device));
+  // One pass more gives the labels.
+  report(state, 11 * data.x.rows, 11 * data.products(data.clusters), 11 * 4 * data.cells());
+}
+
+void range(benchmark::State& state, Device device) {
+  const Fixture data(state, device);
+  if (!data.passes) return;
+  for (auto _ : state) benchmark::DoNotOptimize(data.passes->range(data.all()));
+  report(state, data.x.rows, 0, 4 * data.cells());
+}
+
+void spread(benchmark::State& state, Device device) {
+  const Fixture data(state, device);
+  if (!data.passes) return;
+  const auto cols = static_cast<std::size_t>(data.x.cols);
+  for (auto _ : state) {
+    SpreadSums sums{.sum = std::vector<FixedSum>(cols), .square = std::vector<FixedSum>(cols)};
+    data.passes->spread(data.all(), data.frame, sums);
+    benchmark::DoNotOptimize(sums);
+  }
+  report(state, data.x.rows, 0, 4 * data.cells());
+}
+
+/// The first pass of a fit: every row gets a label and goes into the sums.
+void lloyd(benchmark::State& state, Device device) {
+  const Fixture data(state, device);
+  if (!data.passes) return;
+  for (auto _ : state) {
+    LloydSums sums(data.clusters, data.x.cols);
+    LloydTask<float> task{.slot = kSlot, .centroids = data.x.first(data.clusters), .sums = &sums};
+    data.passes->open(kSlot);
+    data.passes->lloyd(data.all(), data.frame, {&task, 1});
+    benchmark::DoNotOptimize(task.changed);
+    data.passes->close(kSlot);
+  }
+  report(state, data.x.rows, data.products(data.clusters), 4 * data.cells());
+}
+
+/// The last pass of a fit: labels that no longer change, and the inertia.
+void inertia(benchmark::State& state, Device device) {
+  const Fixture data(state, device);
+  if (!data.passes) return;
+  const auto centroids = data.x.first(data.clusters);
+  LloydTask<float> task{
+      .slot = kSlot,
+      .centroids = centroids,
+      .inertia_scale = limb_scale(distance_bound(data.frame, 1, centroids), data.frame.bits)};
+  data.passes->open(kSlot);
+  data.passes->lloyd(data.all(), data.frame, {&task, 1});
+  for (auto _ : state) {
+    data.passes->lloyd(data.all(), data.frame, {&task, 1});
+    benchmark::DoNotOptimize(task.inertia);
+  }
+  report(state, data.x.rows, data.products(data.clusters), 4 * data.cells());
+}
+
+void predict(benchmark::State& state, Device device) {
+  const Fixture data(state, device);
+  if (!data.passes) return;
+  std::vector<std::int32_t> labels(static_cast<std::size_t>(data.x.rows));
+  for (auto _ : state) {
+    data.passes->predict(data.all(), data.x.first(data.clusters), labels);
+    benchmark::ClobberMemory();
+  }
+  report(state, data.x.rows, data.products(data.clusters), 4 * data.cells());
+}
+
+/// One seed taken in, one potential, one draw.
+void seed_add(benchmark::State& state, Device device) {
+  const Fixture data(state, device);
+  if (!data.passes) return;
+  const auto seeding = data.passes->seeding();
+  const std::span seed(data.x.values.data(), static_cast<std::size_t>(data.x.cols));
+  for (auto _ : state) benchmark::DoNotOptimize(seeding->add(data.all(), seed));
+  report(state, data.x.rows, data.products(1), 4 * data.cells());
+}
+
+/// A round's candidates: the potentials that each would leave.
+void seed_potentials(benchmark::State& state, Device device) {
+  const Fixture data(state, device);
+  if (!data.passes) return;
+  constexpr std::int64_t kTrials = 5;
+  const auto seeding = data.passes->seeding();
+  const std::span seed(data.x.values.data(), static_cast<std::size_t>(data.x.cols));
+  seeding->add(data.all(), seed);
+  std::vector<std::int64_t> potentials(kTrials);
+  for (auto _ : state) {
+    seeding->potentials(data.all(), 1, data.x.first(kTrials), potentials);
+    benchmark::ClobberMemory();
+  }
+  report(state, data.x.rows, data.products(kTrials), 4 * data.cells());
 }
 
 void sizes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"n", "d", "k"})->UseRealTime()->Unit(benchmark::kMillisecond);
+  bench->ArgNames({"n", "d", "k"})->Apply(in_milliseconds);
   bench->Args({1'000'000, 8, 8})->Args({1'000'000, 16, 10})->Args({1'000'000, 32, 64});
+  bench->Args({200'000, 128, 256})->Args({100'000, 16, 1000});
 }
 
+/// Passes that look at one row at a time, whatever k.
+void sizes_of_rows(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"n", "d", "k"})->Apply(in_milliseconds);
+  bench->Args({1'000'000, 8, 8})->Args({1'000'000, 16, 8})->Args({1'000'000, 32, 8});
+}
+
+BENCHMARK_CAPTURE(fit, cpu, Device::Cpu)->Apply(sizes);
+BENCHMARK_CAPTURE(fit, cuda, Device::Cuda)->Apply(sizes);
+BENCHMARK_CAPTURE(range, cpu, Device::Cpu)->Apply(sizes_of_rows);
+BENCHMARK_CAPTURE(range, cuda, Device::Cuda)->Apply(sizes_of_rows);
+BENCHMARK_CAPTURE(spread, cpu, Device::Cpu)->Apply(sizes_of_rows);
+BENCHMARK_CAPTURE(spread, cuda, Device::Cuda)->Apply(sizes_of_rows);
 BENCHMARK_CAPTURE(lloyd, cpu, Device::Cpu)->Apply(sizes);
 BENCHMARK_CAPTURE(lloyd, cuda, Device::Cuda)->Apply(sizes);
+BENCHMARK_CAPTURE(inertia, cpu, Device::Cpu)->Apply(sizes);
+BENCHMARK_CAPTURE(inertia, cuda, Device::Cuda)->Apply(sizes);
+BENCHMARK_CAPTURE(predict, cpu, Device::Cpu)->Apply(sizes);
+BENCHMARK_CAPTURE(predict, cuda, Device::Cuda)->Apply(sizes);
+BENCHMARK_CAPTURE(seed_add, cpu, Device::Cpu)->Apply(sizes_of_rows);
+BENCHMARK_CAPTURE(seed_add, cuda, Device::Cuda)->Apply(sizes_of_rows);
+BENCHMARK_CAPTURE(seed_potentials, cpu, Device::Cpu)->Apply(sizes_of_rows);
+BENCHMARK_CAPTURE(seed_potentials, cuda, Device::Cuda)->Apply(sizes_of_rows);
 
 }  // namespace
+}  // namespace coterie::bench

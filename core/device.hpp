@@ -6,17 +6,27 @@
 
 namespace coterie {
 
-/// The table of a device. Auto takes the CPU: the CUDA passes have not been verified on a GPU, so
-/// only those who ask for them get them.
-/// Throws DeviceUnavailable with what was looked for and why it cannot be used.
+/// The table of the CPU or of the GPU. Throws DeviceUnavailable with what was looked for and why it
+/// cannot be used.
 const DeviceTable& device_table(Device device);
+
+/// The GPU's table where Auto may take it: where the GPU is usable, and one has run the CUDA sources
+/// of this build as they stand (cuda/verified.json). Null elsewhere.
+const DeviceTable* automatic_gpu();
+
+/// The entry on the GPU where there is one, else on the CPU.
+template <class T, class F>
+F choose_automatically(const DeviceTable* gpu, F DeviceFunctions<T>::*entry) {
+  if (gpu != nullptr && gpu->functions<T>().*entry != nullptr) return gpu->functions<T>().*entry;
+  return device_table(Device::Cpu).functions<T>().*entry;
+}
 
 /// The algorithm's entry on the device that `ctx` asks for. Throws DeviceUnavailable where that
 /// device does not have it yet.
 template <class T, class F>
 F choose(const Context& ctx, F DeviceFunctions<T>::*entry, const char* what) {
-  const DeviceTable& table = device_table(ctx.device);
-  if (const F found = table.functions<T>().*entry) return found;
+  if (ctx.device == Device::Auto) return choose_automatically<T>(automatic_gpu(), entry);
+  if (const F found = device_table(ctx.device).functions<T>().*entry) return found;
   throw DeviceUnavailable(std::string(what) + " is not on the GPU yet; use device=\"cpu\"");
 }
 

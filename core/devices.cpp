@@ -66,6 +66,11 @@ const DeviceTable& device_table(Device device) {
   throw DeviceUnavailable("device \"cuda\" is not usable: " + cuda.detail);
 }
 
+const DeviceTable* automatic_gpu() {
+  constexpr bool kVerified = COTERIE_CUDA_VERIFIED;
+  return kVerified ? cuda_library().table : nullptr;
+}
+
 std::vector<DeviceInfo> devices() {
   const LoadedLibrary& cuda = cuda_library();
   return {{"cpu", true, "instruction set " + simd_level()},

@@ -7,15 +7,22 @@
 namespace coterie {
 namespace {
 
-/// The power of two that brings max |x| into [1/2, 1), kept within float32's exponents.
-double magnitude_scale(const ColumnRange& range) {
+double largest_magnitude(const ColumnRange& range) {
   double largest = 0;
   for (const double low : range.low) largest = std::max(largest, std::abs(low));
   for (const double high : range.high) largest = std::max(largest, std::abs(high));
-  if (largest == 0) return 1;
+  return largest;
+}
+
+/// A column's middle, rounded to a millionth of its range: then x - shift is a multiple of the last
+/// bit of x or of that millionth, and one limb holds nearly every float32 value exactly.
+double coarse_middle(double low, double high) {
+  const double middle = low / 2 + high / 2;
   int exponent;
-  std::frexp(largest, &exponent);
-  return std::ldexp(1.0, std::clamp(-exponent, -126, 127));
+  std::frexp(high / 2 - low / 2, &exponent);
+  const double step = std::ldexp(1.0, exponent - 20);
+  const double steps = middle / step;
+  return step > 0 && std::isfinite(steps) ? std::nearbyint(steps) * step : middle;
 }
 
 }  // namespace
@@ -24,10 +31,10 @@ Frame make_frame(const ColumnRange& range, std::int64_t rows, double max_weight)
   Frame frame;
   frame.bits = limb_bits(rows);
   frame.weight_scale = limb_scale(max_weight, frame.bits);
-  frame.magnitude_scale = magnitude_scale(range);
+  frame.magnitude_scale = magnitude_scale(largest_magnitude(range));
   double squared_diameter = 0;
   for (std::size_t j = 0; j < range.low.size(); ++j) {
-    const double shift = range.low[j] / 2 + range.high[j] / 2;
+    const double shift = coarse_middle(range.low[j], range.high[j]);
     // Rounding is monotone, so the ends reach at least as far as any row between them.
     const double reach = std::max(range.high[j] - shift, shift - range.low[j]);
     frame.shift.push_back(shift);

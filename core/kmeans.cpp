@@ -158,6 +158,22 @@ Assignment assign(MatrixView<const T> x, MatrixView<const T> centroids,
                            });
 }
 
+template <class T>
+void predict(MatrixView<const T> x, MatrixView<const T> centroids, std::span<std::int32_t> labels,
+             const Context& ctx) {
+  const DefaultFloatingEnvironment environment;
+  require_shape(x, "x");
+  require_shape(centroids, "centroids");
+  require_same_cols(x.cols, "x", centroids.cols, "centroids");
+  require_finite(centroids, "centroids", ctx);
+  const auto count = static_cast<std::int64_t>(labels.size());
+  require_argument(count == x.rows, "labels must have one element for each of ", x.rows,
+                   " rows, got ", count);
+  const auto passes = choose<T>(ctx, &DeviceFunctions<T>::kmeans, "k-means")(x, {}, ctx);
+  const KMeansSource<T> source{.passes = *passes, .rows = x.rows, .cols = x.cols};
+  run_predict(source, centroids, labels);
+}
+
 template KMeansResult<float> kmeans(MatrixView<const float>, const KMeansParams&, const Context&);
 template std::vector<KMeansResult<float>> kmeans_sweep(MatrixView<const float>,
                                                        std::span<const KMeansModel<float>>,
@@ -174,5 +190,9 @@ template std::vector<std::int64_t> kmeans_plusplus(MatrixView<const double>, con
                                                    const Context&);
 template Assignment assign(MatrixView<const double>, MatrixView<const double>,
                            std::span<const double>, const Context&);
+template void predict(MatrixView<const float>, MatrixView<const float>, std::span<std::int32_t>,
+                      const Context&);
+template void predict(MatrixView<const double>, MatrixView<const double>, std::span<std::int32_t>,
+                      const Context&);
 
 }  // namespace coterie

@@ -18,6 +18,12 @@ double max_weight(std::span<const double> weights) {
   return weights.empty() ? 1.0 : *std::ranges::max_element(weights);
 }
 
+std::int64_t count_distinct(const std::vector<std::int32_t>& labels, std::int64_t clusters) {
+  std::vector<std::uint8_t> seen(static_cast<std::size_t>(clusters), 0);
+  for (const std::int32_t label : labels) seen[static_cast<std::size_t>(label)] = 1;
+  return std::count(seen.begin(), seen.end(), 1);
+}
+
 /// One restart of one model.
 template <class T>
 struct Run {
@@ -28,6 +34,7 @@ struct Run {
   Matrix<T> centroids;
   LloydSums sums;
   State state = State::Iterating;
+  double inertia = 0;
   std::int64_t iterations = 0;
   std::int64_t rechecked = 0;
 };
@@ -127,23 +134,31 @@ class Fit {
     return points;
   }
 
+  LloydTask<T> task_of(Run<T>& run) const {
+    LloydTask<T> task{.slot = run.slot, .centroids = std::as_const(run.centroids).view()};
+    if (run.state == Run<T>::State::Iterating) {
+      task.sums = &run.sums;
+    } else {
+      const double bound = distance_bound(frame_, max_weight(source_.weights), task.centroids);
+      task.inertia_scale = limb_scale(bound, frame_.bits);
+    }
+    return task;
+  }
+
   /// One pass over the data for all runs.
   void advance() {
     std::vector<LloydTask<T>> tasks;
-    for (Run<T>& run : runs_) {
-      const bool iterating = run.state == Run<T>::State::Iterating;
-      tasks.push_back({.slot = run.slot,
-                       .centroids = std::as_const(run.centroids).view(),
-                       .sums = iterating ? &run.sums : nullptr});
-    }
+    for (Run<T>& run : runs_) tasks.push_back(task_of(run));
     source_.for_each_block(
         [&](RowBlock block) { source_.passes.lloyd(block, frame_, std::span(tasks)); });
     for (std::size_t i = 0; i < tasks.size(); ++i) {
-      runs_[i].rechecked += tasks[i].rechecked;
-      if (tasks[i].sums != nullptr) {
-        update(runs_[i], tasks[i].changed);
+      Run<T>& run = runs_[i];
+      run.rechecked += tasks[i].rechecked;
+      if (run.state == Run<T>::State::Iterating) {
+        update(run, tasks[i].changed);
       } else {
-        runs_[i].state = Run<T>::State::Done;
+        run.inertia = from_limbs(tasks[i].inertia, frame_.bits, tasks[i].inertia_scale);
+        run.state = Run<T>::State::Done;
       }
     }
   }
@@ -153,14 +168,12 @@ class Fit {
     Matrix<T> moved = new_centroids(run);
     const double shift =
         squared_shift<T>(std::as_const(run.centroids).view(), std::as_const(moved).view());
-    const bool still = moved.values == run.centroids.values;
     run.centroids = std::move(moved);
     ++run.iterations;
     const bool stop =
         changed == 0 || shift <= tolerance_ || run.iterations == params_.max_iterations;
-    if (!stop) return;
-    // Labels belong to the centroids before the move; when those did not move, they are final.
-    run.state = still ? Run<T>::State::Done : Run<T>::State::Labelling;
+    // Labels belong to the centroids before the move, so the last ones need one more pass.
+    if (stop) run.state = Run<T>::State::Labelling;
   }
 
   Matrix<T> new_centroids(const Run<T>& run) {
@@ -183,27 +196,20 @@ class Fit {
 
   /// Keeps the run if it is its model's best so far.
   void finish(Run<T>& run) {
-    const auto centroids = std::as_const(run.centroids).view();
     KMeansResult<T>& best = results_[run.model];
-    const double bound = distance_bound<T>(frame_, max_weight(source_.weights), centroids);
-    const double scale = limb_scale(bound, frame_.bits);
-    FixedSum sum;
-    source_.for_each_block([&](RowBlock block) {
-      sum += source_.passes.inertia(block, frame_, run.slot, centroids, scale);
-    });
-    const double inertia = from_limbs(sum, frame_.bits, scale);
     best.rechecked += run.rechecked;
-    const bool better =
-        inertia < best.inertia || (inertia == best.inertia && run.slot < best_slot_[run.model]);
+    const bool better = run.inertia < best.inertia ||
+                        (run.inertia == best.inertia && run.slot < best_slot_[run.model]);
     if (better) {
-      best.labels.resize(static_cast<std::size_t>(source_.rows));
-      source_.passes.labels({0, source_.rows}, run.slot, best.labels);
-      best.inertia = inertia;
+      best.labels = source_.passes.take_labels(run.slot);
+      best.inertia = run.inertia;
       best.iterations = run.iterations;
+      best.occupied = count_distinct(best.labels, run.centroids.rows);
       best.centroids = std::move(run.centroids);
       best_slot_[run.model] = run.slot;
+    } else {
+      source_.passes.close(run.slot);
     }
-    source_.passes.close(run.slot);
   }
 
   const KMeansSource<T>& source_;
@@ -217,6 +223,15 @@ class Fit {
   std::map<std::size_t, int> best_slot_;
 };
 
+/// Says which value of a row is not finite.
+template <class T>
+[[noreturn]] void throw_not_finite_in(const KMeansSource<T>& source, std::int64_t row) {
+  std::vector<T> values(static_cast<std::size_t>(source.cols));
+  source.passes.copy_row(row, values);
+  const auto bad = std::ranges::find_if(values, [](T value) { return !std::isfinite(value); });
+  throw_not_finite("x", static_cast<double>(*bad), row, bad - values.begin());
+}
+
 }  // namespace
 
 template <class T>
@@ -226,12 +241,7 @@ Frame frame_of(const KMeansSource<T>& source) {
                   .high = std::vector<double>(cols, -std::numeric_limits<double>::infinity())};
   source.for_each_block([&](RowBlock block) {
     const ColumnRange range = source.passes.range(block);
-    if (range.bad_row >= 0) {
-      std::vector<T> row(cols);
-      source.passes.copy_row(range.bad_row, row);
-      throw_not_finite("x", static_cast<double>(row[static_cast<std::size_t>(range.bad_col)]),
-                       range.bad_row, range.bad_col);
-    }
+    if (range.bad_row >= 0) throw_not_finite_in(source, range.bad_row);
     for (std::size_t j = 0; j < cols; ++j) {
       all.low[j] = std::min(all.low[j], range.low[j]);
       all.high[j] = std::max(all.high[j], range.high[j]);
@@ -255,18 +265,22 @@ Assignment run_assign(const KMeansSource<T>& source, const Frame& frame,
   require_argument(std::isfinite(bound),
                    "centroids lie too far from x: their squared distances overflow float64");
   source.passes.open(kSlot);
-  LloydTask<T> task{.slot = kSlot, .centroids = centroids};
-  const double scale = limb_scale(bound, frame.bits);
-  FixedSum sum;
+  LloydTask<T> task{
+      .slot = kSlot, .centroids = centroids, .inertia_scale = limb_scale(bound, frame.bits)};
+  source.for_each_block([&](RowBlock block) { source.passes.lloyd(block, frame, {&task, 1}); });
+  return {.labels = source.passes.take_labels(kSlot),
+          .inertia = from_limbs(task.inertia, frame.bits, task.inertia_scale)};
+}
+
+template <class T>
+void run_predict(const KMeansSource<T>& source, MatrixView<const T> centroids,
+                 std::span<std::int32_t> labels) {
   source.for_each_block([&](RowBlock block) {
-    source.passes.lloyd(block, frame, {&task, 1});
-    sum += source.passes.inertia(block, frame, kSlot, centroids, scale);
+    const auto out =
+        labels.subspan(static_cast<std::size_t>(block.first), static_cast<std::size_t>(block.rows));
+    const std::int64_t bad_row = source.passes.predict(block, centroids, out);
+    if (bad_row >= 0) throw_not_finite_in(source, bad_row);
   });
-  Assignment result;
-  result.labels.resize(static_cast<std::size_t>(source.rows));
-  source.passes.labels({0, source.rows}, kSlot, result.labels);
-  result.inertia = from_limbs(sum, frame.bits, scale);
-  return result;
 }
 
 template Frame frame_of(const KMeansSource<float>&);
@@ -274,10 +288,14 @@ template std::vector<KMeansResult<float>> run_kmeans(const KMeansSource<float>&,
                                                      std::span<const KMeansModel<float>>,
                                                      const KMeansParams&, const Context&);
 template Assignment run_assign(const KMeansSource<float>&, const Frame&, MatrixView<const float>);
+template void run_predict(const KMeansSource<float>&, MatrixView<const float>,
+                          std::span<std::int32_t>);
 template Frame frame_of(const KMeansSource<double>&);
 template std::vector<KMeansResult<double>> run_kmeans(const KMeansSource<double>&, const Frame&,
                                                       std::span<const KMeansModel<double>>,
                                                       const KMeansParams&, const Context&);
 template Assignment run_assign(const KMeansSource<double>&, const Frame&, MatrixView<const double>);
+template void run_predict(const KMeansSource<double>&, MatrixView<const double>,
+                          std::span<std::int32_t>);
 
 }  // namespace coterie

@@ -46,4 +46,9 @@ template <class T>
 Assignment run_assign(const KMeansSource<T>& source, const Frame& frame,
                       MatrixView<const T> centroids);
 
+/// Labels alone. Throws std::invalid_argument when a value of a row is not finite.
+template <class T>
+void run_predict(const KMeansSource<T>& source, MatrixView<const T> centroids,
+                 std::span<std::int32_t> labels);
+
 }  // namespace coterie

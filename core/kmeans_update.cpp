@@ -35,8 +35,6 @@ void move_row(std::span<const T> row, double weight, const Frame& frame, std::in
   limbs = weight_limbs(weight, frame);
   sums.weight[static_cast<std::size_t>(to)] += limbs;
   sums.weight[static_cast<std::size_t>(from)] += {-limbs.high, -limbs.low};
-  ++sums.count[static_cast<std::size_t>(to)];
-  --sums.count[static_cast<std::size_t>(from)];
 }
 
 }  // namespace
@@ -56,8 +54,7 @@ void relocate(const KMeansSource<T>& source, const Frame& frame, int slot,
   std::size_t next = 0;
   for (const FarRow& candidate : far) {
     if (next == empty.size() || candidate.distance == 0) return;
-    std::int32_t from;
-    source.passes.labels({candidate.row, 1}, slot, {&from, 1});
+    const std::int32_t from = source.passes.label(candidate.row, slot);
     const double weight = source.weight(candidate.row);
     const FixedSum own = weight_limbs(weight, frame);
     const FixedSum& all = sums.weight[static_cast<std::size_t>(from)];

@@ -11,6 +11,54 @@
 namespace coterie {
 namespace {
 
+constexpr std::int64_t kSampleRows = 63;
+
+/// Near each column's middle: the median of some rows, which no outlier moves. Sums of squares
+/// about it are a few times those about the mean, so that going over to the mean loses nothing.
+template <class T>
+std::vector<double> column_shift(MatrixView<const T> x, const Context& ctx) {
+  const std::int64_t count = std::min(kSampleRows, x.rows);
+  std::vector<double> shift(static_cast<std::size_t>(x.cols));
+  std::vector<T> sample(static_cast<std::size_t>(count));
+  for (std::int64_t j = 0; j < x.cols; ++j) {
+    for (std::int64_t s = 0; s < count; ++s) {
+      const T value = x(s * (x.rows - 1) / (count - 1), j);
+      if (!std::isfinite(value)) require_finite(x, "x", ctx);
+      sample[static_cast<std::size_t>(s)] = value;
+    }
+    std::nth_element(sample.begin(), sample.begin() + count / 2, sample.end());
+    shift[static_cast<std::size_t>(j)] = sample[static_cast<std::size_t>(count / 2)];
+  }
+  return shift;
+}
+
+/// Means, covariance (upper triangle) and its trace.
+struct Moments {
+  std::vector<double> mean;
+  Matrix<double> covariance;
+  double total_variance = 0;
+};
+
+template <class T>
+Moments moments_of(MatrixView<const T> x, const std::vector<double>& shift, const Context& ctx) {
+  Scatter scatter = choose(ctx, &DeviceFunctions<T>::scatter, "pca")(x, shift, ctx);
+  const auto rows = static_cast<double>(x.rows);
+  Moments moments{std::move(scatter.sums), std::move(scatter.products)};
+  const auto covariance = moments.covariance.view();
+  for (std::int64_t i = 0; i < x.cols; ++i) {
+    const double sum = moments.mean[static_cast<std::size_t>(i)];
+    for (std::int64_t j = i; j < x.cols; ++j) {
+      const double cross = sum * moments.mean[static_cast<std::size_t>(j)] / rows;
+      covariance(i, j) = (covariance(i, j) - cross) / (rows - 1);
+    }
+    moments.total_variance += covariance(i, i);
+  }
+  for (std::size_t j = 0; j < shift.size(); ++j) {
+    moments.mean[j] = shift[j] + moments.mean[j] / rows;
+  }
+  return moments;
+}
+
 /// Makes an axis's entry of largest magnitude positive, the first of equals.
 void orient(double* axis, std::int64_t cols) {
   const double* largest = std::max_element(
@@ -19,35 +67,34 @@ void orient(double* axis, std::int64_t cols) {
   for (std::int64_t j = 0; j < cols; ++j) axis[j] = -axis[j];
 }
 
+Pca leading_axes(Moments moments, std::int64_t axes, const Context& ctx) {
+  auto pairs = cpu::leading_eigenpairs(std::as_const(moments.covariance).view(), axes, ctx);
+  // Rounding may put an eigenvalue of 0 below 0.
+  for (double& value : pairs.values) value = std::max(value, 0.0);
+  for (std::int64_t a = 0; a < axes; ++a) {
+    orient(pairs.vectors.view().row(a), pairs.vectors.cols);
+  }
+  return {std::move(moments.mean), std::move(pairs.values), std::move(pairs.vectors),
+          moments.total_variance};
+}
+
 }  // namespace
 
 template <class T>
-Pca pca(MatrixView<const T> x, const Context& ctx) {
+Pca pca(MatrixView<const T> x, const PcaParams& params, const Context& ctx) {
   require_shape(x, "x");
   require_argument(x.rows >= 2, "x must have at least 2 rows, got ", x.rows);
-  require_finite(x, "x", ctx);
-  Scatter scatter = choose(ctx, &DeviceFunctions<T>::scatter, "pca")(x, ctx);
-  for (double& product : scatter.products.values) product /= static_cast<double>(x.rows - 1);
-
-  Pca result;
-  result.mean = std::move(scatter.mean);
-  const auto covariance = std::as_const(scatter.products).view();
-  for (std::int64_t j = 0; j < x.cols; ++j) result.total_variance += covariance(j, j);
-
-  require_argument(std::isfinite(result.total_variance),
-                   "x spans too wide a range: its variances overflow float64; scale it down");
-
-  auto pairs = cpu::self_adjoint_eigenpairs(covariance);
-  const std::int64_t axes = std::min(x.rows, x.cols);
-  pairs.values.resize(static_cast<std::size_t>(axes));
-  pairs.vectors.values.resize(static_cast<std::size_t>(axes * x.cols));
-  pairs.vectors.rows = axes;
-  // Rounding may put an eigenvalue of 0 below 0.
-  for (double& value : pairs.values) value = std::max(value, 0.0);
-  for (std::int64_t a = 0; a < axes; ++a) orient(pairs.vectors.view().row(a), x.cols);
-  result.explained_variance = std::move(pairs.values);
-  result.components = std::move(pairs.vectors);
-  return result;
+  const std::int64_t most = std::min(x.rows, x.cols);
+  require_argument(0 <= params.components && params.components <= most,
+                   "components must be in [0, ", most, "], got ", params.components);
+  const std::int64_t axes = params.components == 0 ? most : params.components;
+  Moments moments = moments_of(x, column_shift(x, ctx), ctx);
+  if (!std::isfinite(moments.total_variance)) {
+    require_finite(x, "x", ctx);
+    require_argument(false, "x spans too wide a range: its variances overflow float64; ",
+                     "scale it down");
+  }
+  return leading_axes(std::move(moments), axes, ctx);
 }
 
 template <class T>
@@ -62,12 +109,12 @@ void pca_transform(MatrixView<const T> x, const std::vector<double>& mean,
   require_argument(out.rows == x.rows && out.cols == axes.rows, "out must be ", x.rows, " x ",
                    axes.rows, ", got ", out.rows, " x ", out.cols);
   require_shape(MatrixView<const T>(out), "out");
-  require_finite(x, "x", ctx);
-  choose(ctx, &DeviceFunctions<T>::project, "pca_transform")(x, mean, axes, out, ctx);
+  const auto project = choose(ctx, &DeviceFunctions<T>::project, "pca_transform");
+  if (!project(x, mean, axes, out, ctx)) require_finite(x, "x", ctx);
 }
 
-template Pca pca(MatrixView<const float>, const Context&);
-template Pca pca(MatrixView<const double>, const Context&);
+template Pca pca(MatrixView<const float>, const PcaParams&, const Context&);
+template Pca pca(MatrixView<const double>, const PcaParams&, const Context&);
 template void pca_transform(MatrixView<const float>, const std::vector<double>&,
                             MatrixView<const double>, MatrixView<float>, const Context&);
 template void pca_transform(MatrixView<const double>, const std::vector<double>&,

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "core/checks.hpp"
+#include "core/cluster_moments.hpp"
 #include "core/device.hpp"
 #include "core/grouping.hpp"
 #include "core/memory.hpp"
@@ -12,31 +13,30 @@
 namespace coterie {
 namespace {
 
-/// Grouped rows, their clusters, the rows asked for, two means and the value of each.
-constexpr std::int64_t kRowBytes = 8 + 4 + 8 + 16 + 8;
+/// A row's cluster, its place among the grouped rows, and its value.
+constexpr std::int64_t kRowBytes = 4 + 8 + 8;
 
-/// Silhouettes of the rows named, each against all of x.
+/// Silhouettes of the rows named (of all: none), each against all of x.
 template <class T>
 std::vector<double> silhouettes(MatrixView<const T> x, const Grouping& groups,
                                 std::span<const std::int64_t> rows, Metric metric,
                                 const Context& ctx) {
-  std::vector<MeanDistances> means(rows.size());
+  constexpr const char* kWhat = "silhouette";
+  std::vector<double> values(rows.empty() ? groups.rows.size() : rows.size());
   if (metric == Metric::Euclidean) {
-    choose(ctx, &DeviceFunctions<T>::mean_distances, "silhouette")(x, groups, rows, means, ctx);
+    require_finite(x, "x", ctx);
+    choose(ctx, &DeviceFunctions<T>::silhouettes, kWhat)(x, groups, rows, values, ctx);
   } else {
-    const auto moments =
-        choose(ctx, &DeviceFunctions<T>::cluster_moments, "silhouette")(x, groups, ctx);
-    choose(ctx, &DeviceFunctions<T>::mean_squared_distances, "silhouette")(x, groups, moments, rows,
-                                                                           means, ctx);
-  }
-  std::vector<double> values(rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const auto [own, other] = means[i];
-    const double most = std::max(own, other);
-    const bool alone = groups.size(groups.cluster[static_cast<std::size_t>(rows[i])]) == 1;
-    values[i] = alone || most == 0 ? 0 : (other - own) / most;
+    const auto moments = cluster_moments(x, groups, metric, kWhat, ctx);
+    choose(ctx, &DeviceFunctions<T>::squared_silhouettes, kWhat)(x, groups, moments, rows, values,
+                                                                 ctx);
   }
   return values;
+}
+
+void require_metric(Metric metric) {
+  require_argument(metric == Metric::Euclidean || metric == Metric::SquaredEuclidean,
+                   "metric must be Euclidean or SquaredEuclidean for a silhouette");
 }
 
 /// What a cluster's drawn silhouettes say.
@@ -97,12 +97,9 @@ template <class T>
 std::vector<double> silhouette_samples(MatrixView<const T> x, std::span<const std::int32_t> labels,
                                        Metric metric, const Context& ctx) {
   require_shape(x, "x");
+  require_metric(metric);
   return explaining_memory("the silhouette", kRowBytes * x.rows, "take silhouette_sampled", [&] {
-    const Grouping groups = group_rows(labels, x.rows);
-    require_finite(x, "x", ctx);
-    std::vector<std::int64_t> rows(static_cast<std::size_t>(x.rows));
-    std::iota(rows.begin(), rows.end(), std::int64_t{0});
-    return silhouettes(x, groups, rows, metric, ctx);
+    return silhouettes(x, group_rows(labels, x.rows), {}, metric, ctx);
   });
 }
 
@@ -111,9 +108,9 @@ Estimate silhouette_sampled(MatrixView<const T> x, std::span<const std::int32_t>
                             std::int64_t sample_size, std::uint64_t seed, Metric metric,
                             const Context& ctx) {
   require_shape(x, "x");
+  require_metric(metric);
   const Grouping groups = group_rows(labels, x.rows);
   const auto sizes = allocate_sample(groups, std::min(sample_size, x.rows));
-  require_finite(x, "x", ctx);
   const auto values = silhouettes(x, groups, draw_sample(groups, sizes, seed), metric, ctx);
   return stratified_mean(strata_of(groups, sizes, values));
 }

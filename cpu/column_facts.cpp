@@ -65,14 +65,9 @@ ColumnRange column_range(MatrixView<const T> x, RowBlock block, const Context& c
       all.bad_row = one.bad_row;
     }
   }
-  ColumnRange range{.low = {all.low.begin(), all.low.end()},
-                    .high = {all.high.begin(), all.high.end()},
-                    .bad_row = all.bad_row};
-  if (range.bad_row >= 0) {
-    const T* row = x.row(range.bad_row);
-    range.bad_col = std::find_if(row, row + x.cols, [](T v) { return !std::isfinite(v); }) - row;
-  }
-  return range;
+  return {.low = {all.low.begin(), all.low.end()},
+          .high = {all.high.begin(), all.high.end()},
+          .bad_row = all.bad_row};
 }
 
 template <class T>
@@ -80,34 +75,31 @@ void column_spread(MatrixView<const T> x, RowBlock block, const Frame& frame, Sp
                    const Context& ctx) {
   const auto cols = static_cast<std::size_t>(x.cols);
   const double limb = std::ldexp(1.0, frame.bits);
-  std::vector<double> scale(cols), square_scale(cols);
+  std::vector<ColumnScale> scales;
   for (std::size_t j = 0; j < cols; ++j) {
-    scale[j] = limb_scale(frame.reach[j], frame.bits);
-    square_scale[j] = limb_scale(frame.reach[j] * frame.reach[j], frame.bits);
+    const double reach = frame.reach[j];
+    scales.push_back(
+        {frame.shift[j], limb_scale(reach, frame.bits), limb_scale(reach * reach, frame.bits)});
   }
-  std::vector<SpreadSums> found(static_cast<std::size_t>(worker_count(ctx)));
+  constexpr std::size_t kSums = 4;  // of each column, as add_spread leaves them
+  std::vector<std::vector<std::int64_t>> found(static_cast<std::size_t>(worker_count(ctx)));
   std::vector<AlignedBuffer<double>> tiles(found.size());
   parallel_for(ctx, chunk_count(block.rows), [&](std::int64_t chunk, int worker) {
-    SpreadSums& mine = found[static_cast<std::size_t>(worker)];
-    mine.sum.resize(cols);
-    mine.square.resize(cols);
+    auto& mine = found[static_cast<std::size_t>(worker)];
+    mine.resize(kSums * cols);
     double* tile = tiles[static_cast<std::size_t>(worker)].resize(x.cols * kTileRows);
     for_each_tile(chunk_of(block, chunk), [&](RowBlock rows) {
       fill_tile(x, rows, tile);
       for (std::size_t j = 0; j < cols; ++j) {
-        double* column = tile + static_cast<std::int64_t>(j) * kTileRows;
-        for (std::int64_t r = 0; r < kTileRows; ++r) column[r] -= frame.shift[j];
-        leaves().add_limbs(column, rows.rows, scale[j], limb, &mine.sum[j].high, &mine.sum[j].low);
-        for (std::int64_t r = 0; r < kTileRows; ++r) column[r] *= column[r];
-        leaves().add_limbs(column, rows.rows, square_scale[j], limb, &mine.square[j].high,
-                           &mine.square[j].low);
+        leaves().add_spread(tile + static_cast<std::int64_t>(j) * kTileRows, rows.rows, scales[j],
+                            limb, mine.data() + kSums * j);
       }
     });
   });
-  for (const SpreadSums& one : found) {
-    for (std::size_t j = 0; j < one.sum.size(); ++j) {
-      sums.sum[j] += one.sum[j];
-      sums.square[j] += one.square[j];
+  for (const auto& one : found) {
+    for (std::size_t j = 0; j < one.size() / kSums; ++j) {
+      sums.sum[j] += {one[kSums * j], one[kSums * j + 1]};
+      sums.square[j] += {one[kSums * j + 2], one[kSums * j + 3]};
     }
   }
 }

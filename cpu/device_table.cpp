@@ -11,9 +11,9 @@ template <class T>
 DeviceFunctions<T> functions() {
   return {.kmeans = kmeans_passes<T>,
           .pairwise_distances = pairwise_distances<T>,
-          .cluster_moments = cluster_moments<T>,
-          .mean_distances = mean_distances<T>,
-          .mean_squared_distances = mean_squared_distances<T>,
+          .clusters = cluster_passes<T>,
+          .silhouettes = silhouettes<T>,
+          .squared_silhouettes = squared_silhouettes<T>,
           .scatter = scatter<T>,
           .project = project<T>};
 }

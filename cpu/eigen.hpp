@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "coterie/context.hpp"
 #include "coterie/matrix.hpp"
 
 namespace coterie::cpu {
@@ -11,7 +12,9 @@ struct Eigenpairs {
   Matrix<double> vectors;      // a row for each value, orthonormal
 };
 
-/// Of a symmetric matrix, whose upper triangle is read. Runs on the host for every device.
-Eigenpairs self_adjoint_eigenpairs(MatrixView<const double> symmetric);
+/// The `count` largest of a symmetric matrix, whose upper triangle is read. Runs on the host for
+/// every device; the same bits for any number of threads.
+Eigenpairs leading_eigenpairs(MatrixView<const double> symmetric, std::int64_t count,
+                              const Context& ctx);
 
 }  // namespace coterie::cpu

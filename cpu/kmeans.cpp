@@ -1,16 +1,17 @@
 #include "cpu/kmeans.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <bit>
 #include <cmath>
-#include <cstring>
 #include <map>
-#include <numeric>
+#include <utility>
 #include <vector>
 
 #include "core/contract/distance.hpp"
-#include "core/contract/fixed_point.hpp"
 #include "cpu/column_facts.hpp"
 #include "cpu/kmeans_assign.hpp"
+#include "cpu/kmeans_lloyd.hpp"
 #include "cpu/kmeans_seeding.hpp"
 #include "cpu/thread_pool.hpp"
 #include "cpu/tiles.hpp"
@@ -41,17 +42,31 @@ class CpuKMeans final : public KMeansPasses<T> {
   void open(int slot) override { labels_[slot].assign(static_cast<std::size_t>(x_.rows), -1); }
   void close(int slot) override { labels_.erase(slot); }
 
-  void lloyd(RowBlock block, const Frame& frame, std::span<LloydTask<T>> tasks) override;
-  FixedSum inertia(RowBlock block, const Frame& frame, int slot, MatrixView<const T> centroids,
-                   double scale) override;
+  std::vector<std::int32_t> take_labels(int slot) override {
+    return std::move(labels_.extract(slot).mapped());
+  }
+
+  void lloyd(RowBlock block, const Frame& frame, std::span<LloydTask<T>> tasks) override {
+    std::vector<std::int32_t*> labels;
+    for (const LloydTask<T>& task : tasks) labels.push_back(labels_.at(task.slot).data());
+    LloydPass<T> pass(x_, weights_, frame, tasks, std::move(labels), workers());
+    parallel_for(ctx_, chunk_count(block.rows), [&](std::int64_t chunk, int worker) {
+      pass.run(chunk_of(block, chunk), static_cast<std::size_t>(worker));
+    });
+    pass.collect();
+  }
+
   std::vector<FarRow> farthest(RowBlock block, int slot, MatrixView<const T> centroids,
                                std::int64_t count) override;
 
-  void labels(RowBlock block, int slot, std::span<std::int32_t> out) override {
-    std::copy_n(labels_.at(slot).begin() + block.first, block.rows, out.begin());
+  std::int32_t label(std::int64_t row, int slot) override {
+    return labels_.at(slot)[static_cast<std::size_t>(row)];
   }
+  std::int64_t predict(RowBlock block, MatrixView<const T> centroids,
+                       std::span<std::int32_t> out) override;
 
  private:
+  std::size_t workers() const { return static_cast<std::size_t>(worker_count(ctx_)); }
   double weight(std::int64_t row) const {
     return weights_.empty() ? 1.0 : weights_[static_cast<std::size_t>(row)];
   }
@@ -67,132 +82,28 @@ class CpuKMeans final : public KMeansPasses<T> {
   std::map<int, std::vector<std::int32_t>> labels_;  // by slot
 };
 
-/// One thread's share of one task.
-struct Share {
-  LloydSums sums;
-  std::int64_t changed = 0;
-  std::int64_t rechecked = 0;
-};
-
-/// Makes `labels` equal to `found` and calls changed(row, old, new) where they differ. Most rows
-/// keep their label, so a group of rows is first compared as a whole.
-template <class Changed>
-void for_each_change(std::int32_t* labels, const std::int32_t* found, std::int64_t rows,
-                     const Changed& changed) {
-  constexpr std::int64_t kGroup = 16;
-  for (std::int64_t first = 0; first < rows; first += kGroup) {
-    const std::int64_t end = std::min(first + kGroup, rows);
-    if (end - first == kGroup &&
-        std::memcmp(labels + first, found + first, kGroup * sizeof(std::int32_t)) == 0) {
-      continue;
-    }
-    for (std::int64_t r = first; r < end; ++r) {
-      const std::int32_t old = std::exchange(labels[r], found[r]);
-      if (old != found[r]) changed(r, old, found[r]);
-    }
-  }
-}
-
-/// Moves rows from the sums of their old label, if they had one, to those of their new one.
-class RowMover {
- public:
-  explicit RowMover(const Frame& frame) : frame_(frame), limb_(std::ldexp(1.0, frame.bits)) {}
-
-  template <class T>
-  void move(const T* x, std::int64_t cols, double weight, std::int32_t from, std::int32_t to,
-            LloydSums& sums) const {
-    FixedSum limbs;
-    to_limbs(weight, frame_.weight_scale, limb_, &limbs.high, &limbs.low);
-    if (from >= 0) add(x, cols, weight, limbs, from, -1, sums);
-    add(x, cols, weight, limbs, to, 1, sums);
-  }
-
- private:
-  template <class T>
-  void add(const T* x, std::int64_t cols, double weight, const FixedSum& limbs,
-           std::int32_t cluster, std::int64_t sign, LloydSums& sums) const {
-    const auto at = static_cast<std::size_t>(cluster);
-    add_row(x, cols, weight, frame_, limb_, sign, sums.high.data() + cluster * cols,
-            sums.low.data() + cluster * cols);
-    sums.weight[at] += {sign * limbs.high, sign * limbs.low};
-    sums.count[at] += sign;
-  }
-
-  const Frame& frame_;
-  double limb_;
-};
-
+/// The scale of the filter when nothing is known of the rows: those far beyond the centroids may
+/// overflow float32, which only sends them to the canonical distance.
 template <class T>
-void CpuKMeans<T>::lloyd(RowBlock block, const Frame& frame, std::span<LloydTask<T>> tasks) {
-  std::vector<Candidates<T>> candidates;
-  std::vector<std::int32_t*> labels;
-  for (const LloydTask<T>& task : tasks) {
-    candidates.emplace_back(task.centroids, frame.magnitude_scale);
-    labels.push_back(labels_.at(task.slot).data());
-  }
-  const auto workers = static_cast<std::size_t>(worker_count(ctx_));
-  const RowMover mover(frame);
-  std::vector<TileScratch<T>> scratch(workers);
-  std::vector<std::vector<Share>> shares(workers);
-
-  parallel_for(ctx_, chunk_count(block.rows), [&](std::int64_t chunk, int worker) {
-    auto& mine = shares[static_cast<std::size_t>(worker)];
-    if (mine.empty()) {
-      for (const LloydTask<T>& task : tasks) {
-        mine.push_back({task.sums ? LloydSums(task.centroids.rows, x_.cols) : LloydSums()});
-      }
-    }
-    for_each_tile(chunk_of(block, chunk), [&](RowBlock rows) {
-      AssignTile<T> tile(x_, rows, frame.magnitude_scale,
-                         scratch[static_cast<std::size_t>(worker)]);
-      for (std::size_t t = 0; t < tasks.size(); ++t) {
-        Share& share = mine[t];
-        share.rechecked += tile.assign(candidates[t]);
-        for_each_change(labels[t] + rows.first, tile.labels(), rows.rows,
-                        [&](std::int64_t r, std::int32_t old, std::int32_t label) {
-                          ++share.changed;
-                          if (tasks[t].sums == nullptr) return;
-                          const std::int64_t row = rows.first + r;
-                          mover.move(x_.row(row), x_.cols, weight(row), old, label, share.sums);
-                        });
-      }
-    });
-  });
-
-  for (const auto& worker_shares : shares) {
-    for (std::size_t t = 0; t < worker_shares.size(); ++t) {
-      tasks[t].changed += worker_shares[t].changed;
-      tasks[t].rechecked += worker_shares[t].rechecked;
-      if (tasks[t].sums != nullptr) *tasks[t].sums += worker_shares[t].sums;
+double predict_scale(MatrixView<const T> centroids) {
+  double largest = 0;
+  for (std::int64_t c = 0; c < centroids.rows; ++c) {
+    for (std::int64_t j = 0; j < centroids.cols; ++j) {
+      largest = std::max(largest, std::abs(static_cast<double>(centroids(c, j))));
     }
   }
+  return magnitude_scale(largest);
 }
 
 template <class T>
-FixedSum CpuKMeans<T>::inertia(RowBlock block, const Frame& frame, int slot,
-                               MatrixView<const T> centroids, double scale) {
-  const std::int32_t* labels = labels_.at(slot).data();
-  const double limb = std::ldexp(1.0, frame.bits);
-  const auto workers = static_cast<std::size_t>(worker_count(ctx_));
-  std::vector<AlignedBuffer<double>> tiles(workers), own_tiles(workers);
-  std::vector<FixedSum> sums(workers);
-  parallel_for(ctx_, chunk_count(block.rows), [&](std::int64_t chunk, int worker) {
-    const auto mine = static_cast<std::size_t>(worker);
-    double* tile = tiles[mine].resize(x_.cols * kTileRows);
-    double* own = own_tiles[mine].resize(x_.cols * kTileRows);
-    for_each_tile(chunk_of(block, chunk), [&](RowBlock rows) {
-      alignas(64) double distances[kTileRows];
-      fill_tile(x_, rows, tile);
-      fill_tile(TileRows<T>(rows.rows,
-                            [&](std::int64_t r) { return centroids.row(labels[rows.first + r]); }),
-                x_.cols, own);
-      leaves().tile_distances(tile, own, x_.cols, distances);
-      for (std::int64_t r = 0; r < rows.rows; ++r) distances[r] *= weight(rows.first + r);
-      leaves().add_limbs(distances, rows.rows, scale, limb, &sums[mine].high, &sums[mine].low);
-    });
-  });
-  return std::accumulate(sums.begin(), sums.end(), FixedSum{},
-                         [](FixedSum a, const FixedSum& b) { return a += b; });
+bool is_finite(const T* x, std::int64_t count) {
+  return std::all_of(x, x + count, [](T value) { return std::isfinite(value); });
+}
+
+void lower(std::atomic<std::int64_t>& least, std::int64_t value) {
+  std::int64_t now = least;
+  while (value < now && !least.compare_exchange_weak(now, value)) {
+  }
 }
 
 template <class T>
@@ -202,7 +113,7 @@ std::vector<FarRow> CpuKMeans<T>::farthest(RowBlock block, int slot, MatrixView<
   const auto farther = [](const FarRow& a, const FarRow& b) {
     return a.distance != b.distance ? a.distance > b.distance : a.row < b.row;
   };
-  std::vector<std::vector<FarRow>> far(static_cast<std::size_t>(worker_count(ctx_)));
+  std::vector<std::vector<FarRow>> far(workers());
   const auto keep = [&](std::vector<FarRow>& rows) {
     if (static_cast<std::int64_t>(rows.size()) <= count) return;
     std::nth_element(rows.begin(), rows.begin() + count, rows.end(), farther);
@@ -221,6 +132,27 @@ std::vector<FarRow> CpuKMeans<T>::farthest(RowBlock block, int slot, MatrixView<
   keep(all);
   std::sort(all.begin(), all.end(), farther);
   return all;
+}
+
+template <class T>
+std::int64_t CpuKMeans<T>::predict(RowBlock block, MatrixView<const T> centroids,
+                                   std::span<std::int32_t> out) {
+  const double scale = predict_scale(centroids);
+  const Candidates<T> candidates(centroids, scale);
+  std::vector<TileScratch<T>> scratch(workers());
+  std::atomic<std::int64_t> bad_row = x_.rows;
+  parallel_for(ctx_, chunk_count(block.rows), [&](std::int64_t chunk, int worker) {
+    for_each_tile(chunk_of(block, chunk), [&](RowBlock rows) {
+      AssignTile<T> tile(x_, rows, scale, scratch[static_cast<std::size_t>(worker)]);
+      tile.assign(candidates);
+      std::copy_n(tile.labels(), rows.rows, out.begin() + (rows.first - block.first));
+      for (std::uint64_t rest = tile.out_of_range(); rest != 0; rest &= rest - 1) {
+        const std::int64_t row = rows.first + std::countr_zero(rest);
+        if (!is_finite(x_.row(row), x_.cols)) lower(bad_row, row);
+      }
+    });
+  });
+  return bad_row == x_.rows ? -1 : bad_row.load();
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <type_traits>
 #include <vector>
@@ -46,21 +48,26 @@ template <class T>
 struct TileScratch {
   AlignedBuffer<T> tile;
   alignas(64) std::int32_t labels[kTileRows];
-  alignas(64) float best[kTileRows];
-  alignas(64) float second[kTileRows];
 };
+
+/// The bits of a tile's first rows.
+inline std::uint64_t first_bits(std::int64_t rows) { return ~std::uint64_t{0} >> (64 - rows); }
 
 /// A tile of rows, filled once, for any number of models.
 template <class T>
 class AssignTile {
  public:
   AssignTile(MatrixView<const T> x, RowBlock rows, double magnitude_scale, TileScratch<T>& scratch)
-      : x_(x), rows_(rows), scratch_(scratch), tile_(scratch.tile.resize(x.cols * kTileRows)) {
+      : x_(x),
+        rows_(rows),
+        at_(x, rows),
+        scratch_(scratch),
+        tile_(scratch.tile.resize(x.cols * kTileRows)) {
+    prefetch_ahead(x, rows);
     if constexpr (std::is_same_v<T, double>) {
-      fill_tile(x, rows, tile_);
+      fill_tile(at_, x.cols, tile_);
     } else {
-      leaves().tile_f32(TileRows<T>(x, rows).at, x.cols, static_cast<float>(magnitude_scale),
-                        tile_);
+      leaves().tile_f32(at_.at, x.cols, static_cast<float>(magnitude_scale), tile_);
     }
   }
 
@@ -68,16 +75,24 @@ class AssignTile {
   std::int64_t assign(const Candidates<T>& candidates) {
     const auto count = static_cast<std::int64_t>(candidates.ids.size());
     if constexpr (std::is_same_v<T, double>) {
-      leaves().nearest_f64(tile_, x_.cols, candidates.points.data(), count, scratch_.labels);
+      out_of_range_ =
+          leaves().nearest_f64(tile_, x_.cols, candidates.points.data(), count, scratch_.labels) &
+          first_bits(rows_.rows);
       return 0;
     } else {
-      leaves().nearest_f32(tile_, x_.cols, candidates.points.data(), count, scratch_.labels,
-                           scratch_.best, scratch_.second);
-      return settle(candidates);
+      const float relative =
+          static_cast<float>(2.03 * static_cast<double>(x_.cols + 6) * 0x1p-24 * (1 + 0x1p-8));
+      const std::uint64_t unsure = leaves().nearest_f32(tile_, x_.cols, candidates.points.data(),
+                                                        count, relative, scratch_.labels);
+      return settle(candidates, unsure & first_bits(rows_.rows));
     }
   }
 
   const std::int32_t* labels() const { return scratch_.labels; }
+  /// The bits of the rows at no finite distance from any centroid: a value is not finite, or too
+  /// large for float64. Their label is 0.
+  std::uint64_t out_of_range() const { return out_of_range_; }
+  const T* const* row_pointers() const { return at_.at; }
 
  private:
   /// Each float32 squared distance is off by a factor of at most 1 +- (cols + 3) 2^-24 (the rounded
@@ -85,55 +100,40 @@ class AssignTile {
   /// the scaled magnitude where it underflows. So when the second is larger than the best by more
   /// than both errors, no other centroid can be nearer canonically either. Overflow gives infinity
   /// or NaN, which never passes.
-  std::int64_t settle(const Candidates<T>& candidates) {
-    const float* best = scratch_.best;
-    const float* second = scratch_.second;
-    std::int32_t* labels = scratch_.labels;
-    if (candidates.ids.size() == 1) return 0;  // label 0 is the only one
-    const float relative =
-        static_cast<float>(2.03 * static_cast<double>(x_.cols + 6) * 0x1p-24 * (1 + 0x1p-8));
-    std::int32_t unsure[kTileRows];
-    std::int32_t any = 0;
-    for (std::int64_t r = 0; r < kTileRows; ++r) {
-      unsure[r] = second[r] - best[r] > relative * second[r] + 0x1p-100f ? 0 : 1;
-      any |= unsure[r];
-    }
+  std::int64_t settle(const Candidates<T>& candidates, std::uint64_t unsure) {
+    out_of_range_ = 0;
     if (static_cast<std::int64_t>(candidates.ids.size()) < candidates.centroids.rows) {
-      for (std::int64_t r = 0; r < kTileRows; ++r) {
-        labels[r] = candidates.ids[static_cast<std::size_t>(labels[r])];
+      for (std::int32_t& label : scratch_.labels) {
+        label = candidates.ids[static_cast<std::size_t>(label)];
       }
     }
-    return any == 0 ? 0 : recheck(candidates.centroids, unsure);
-  }
-
-  /// Labels the rows that the filter could not decide; returns how many.
-  std::int64_t recheck(MatrixView<const T> centroids, const std::int32_t* unsure) {
-    std::int64_t rechecked = 0;
-    for (std::int64_t r = 0; r < rows_.rows; ++r) {
-      if (unsure[r] == 0) continue;
-      scratch_.labels[r] = canonical(rows_.first + r, centroids);
-      ++rechecked;
+    for (std::uint64_t rest = unsure; rest != 0; rest &= rest - 1) {
+      const int r = std::countr_zero(rest);
+      scratch_.labels[r] = canonical(r, candidates.centroids);
     }
-    return rechecked;
+    return std::popcount(unsure);
   }
 
-  std::int32_t canonical(std::int64_t row, MatrixView<const T> centroids) const {
+  std::int32_t canonical(int r, MatrixView<const T> centroids) {
     std::int32_t nearest = 0;
-    double best = squared_distance(x_.row(row), centroids.row(0), x_.cols);
-    for (std::int64_t c = 1; c < centroids.rows; ++c) {
-      const double distance = squared_distance(x_.row(row), centroids.row(c), x_.cols);
+    double best = std::numeric_limits<double>::infinity();
+    for (std::int64_t c = 0; c < centroids.rows; ++c) {
+      const double distance = squared_distance(at_.at[r], centroids.row(c), x_.cols);
       if (distance < best) {
         best = distance;
         nearest = static_cast<std::int32_t>(c);
       }
     }
+    if (!std::isfinite(best)) out_of_range_ |= std::uint64_t{1} << r;
     return nearest;
   }
 
   MatrixView<const T> x_;
   RowBlock rows_;
+  TileRows<T> at_;
   TileScratch<T>& scratch_;
   T* tile_;
+  std::uint64_t out_of_range_ = 0;
 };
 
 template <class T>
@@ -153,18 +153,6 @@ std::vector<std::int32_t> Candidates<T>::distinct_rows(MatrixView<const T> rows)
   order.erase(end, order.end());
   std::sort(order.begin(), order.end());
   return order;
-}
-
-/// The limbs of weight * (x - shift), added to or taken from a cluster's sums.
-inline void add_row(const float* x, std::int64_t cols, double weight, const Frame& frame,
-                    double limb, std::int64_t sign, std::int64_t* high, std::int64_t* low) {
-  leaves().add_row_f32(x, cols, weight, frame.shift.data(), frame.scale.data(), limb, sign, high,
-                       low);
-}
-inline void add_row(const double* x, std::int64_t cols, double weight, const Frame& frame,
-                    double limb, std::int64_t sign, std::int64_t* high, std::int64_t* low) {
-  leaves().add_row_f64(x, cols, weight, frame.shift.data(), frame.scale.data(), limb, sign, high,
-                       low);
 }
 
 }  // namespace coterie::cpu

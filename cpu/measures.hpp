@@ -10,16 +10,16 @@ void pairwise_distances(MatrixView<const T> x, MatrixView<const T> y, Metric met
                         MatrixView<T> out, const Context& ctx);
 
 template <class T>
-ClusterMoments cluster_moments(MatrixView<const T> x, const Grouping& groups, const Context& ctx);
+std::unique_ptr<ClusterPasses<T>> cluster_passes(MatrixView<const T> x, const Clusters& clusters,
+                                                 const Context& ctx);
 
 template <class T>
-void mean_distances(MatrixView<const T> x, const Grouping& groups,
-                    std::span<const std::int64_t> rows, std::span<MeanDistances> out,
-                    const Context& ctx);
+void silhouettes(MatrixView<const T> x, const Grouping& groups, std::span<const std::int64_t> rows,
+                 std::span<double> out, const Context& ctx);
 
 template <class T>
-void mean_squared_distances(MatrixView<const T> x, const Grouping& groups,
-                            const ClusterMoments& moments, std::span<const std::int64_t> rows,
-                            std::span<MeanDistances> out, const Context& ctx);
+void squared_silhouettes(MatrixView<const T> x, const Clusters& clusters,
+                         const ClusterMoments& moments, std::span<const std::int64_t> rows,
+                         std::span<double> out, const Context& ctx);
 
 }  // namespace coterie::cpu

@@ -6,10 +6,10 @@ namespace coterie::cpu {
 
 /// The passes of core/contract/pca.hpp.
 template <class T>
-Scatter scatter(MatrixView<const T> x, const Context& ctx);
+Scatter scatter(MatrixView<const T> x, const std::vector<double>& shift, const Context& ctx);
 
 template <class T>
-void project(MatrixView<const T> x, const std::vector<double>& mean, MatrixView<const double> axes,
+bool project(MatrixView<const T> x, const std::vector<double>& mean, MatrixView<const double> axes,
              MatrixView<T> out, const Context& ctx);
 
 }  // namespace coterie::cpu

@@ -35,19 +35,31 @@ void take_in(double sum, std::int64_t size, bool own, MeanDistances* means) {
   }
 }
 
-/// Calls tile_means(rows, out, scratch) for every tile of the rows asked for, in parallel.
+/// Calls tile_means(tile_rows, means, scratch) for every tile of the rows asked for, in parallel,
+/// and turns the means into silhouettes.
 template <class TileMeans>
-void for_each_row_tile(std::span<const std::int64_t> rows, std::span<MeanDistances> out,
-                       const Context& ctx, const TileMeans& tile_means) {
-  std::fill(out.begin(), out.end(), MeanDistances{0, std::numeric_limits<double>::infinity()});
-  const auto count = static_cast<std::int64_t>(rows.size());
+void for_each_row_tile(const Clusters& clusters, std::span<const std::int64_t> rows,
+                       std::span<double> out, const Context& ctx, const TileMeans& tile_means) {
+  const auto count = static_cast<std::int64_t>(out.size());
   const Context settled = with_settled_threads(ctx);
   std::vector<Scratch> scratch(static_cast<std::size_t>(settled.threads));
   parallel_for(settled, (count + kTileRows - 1) / kTileRows, [&](std::int64_t chunk, int worker) {
-    const auto first = static_cast<std::size_t>(chunk * kTileRows);
-    const auto size = std::min(static_cast<std::size_t>(kTileRows), rows.size() - first);
-    tile_means(rows.subspan(first, size), out.subspan(first, size),
+    const std::int64_t first = chunk * kTileRows;
+    std::int64_t named[kTileRows];
+    const std::span tile_rows(named, static_cast<std::size_t>(std::min(kTileRows, count - first)));
+    for (std::size_t r = 0; r < tile_rows.size(); ++r) {
+      const auto at = static_cast<std::size_t>(first) + r;
+      named[r] = rows.empty() ? static_cast<std::int64_t>(at) : rows[at];
+    }
+    MeanDistances means[kTileRows];
+    std::fill_n(means, kTileRows, MeanDistances{0, std::numeric_limits<double>::infinity()});
+    tile_means(std::span<const std::int64_t>(tile_rows), means,
                scratch[static_cast<std::size_t>(worker)]);
+    for (std::size_t r = 0; r < tile_rows.size(); ++r) {
+      const auto cluster = clusters.cluster[static_cast<std::size_t>(named[r])];
+      out[static_cast<std::size_t>(first) + r] =
+          silhouette_of(means[r], clusters.size(cluster) == 1);
+    }
   });
 }
 
@@ -68,11 +80,11 @@ void sum_distances(MatrixView<const T> x, std::span<const std::int64_t> cluster,
 }  // namespace
 
 template <class T>
-void mean_distances(MatrixView<const T> x, const Grouping& groups,
-                    std::span<const std::int64_t> rows, std::span<MeanDistances> out,
-                    const Context& ctx) {
+void silhouettes(MatrixView<const T> x, const Grouping& groups, std::span<const std::int64_t> rows,
+                 std::span<double> out, const Context& ctx) {
   const std::span<const std::int64_t> ordered = groups.rows;
-  for_each_row_tile(rows, out, ctx, [&](auto tile_rows, auto means, Scratch& scratch) {
+  const auto tile_means = [&](std::span<const std::int64_t> tile_rows, MeanDistances* means,
+                              Scratch& scratch) {
     const double* tile = gather_tile(x, tile_rows, scratch);
     double* points = scratch.points.resize(kPoints * x.cols);
     double* sums = scratch.distances.resize(kTileRows);
@@ -85,45 +97,44 @@ void mean_distances(MatrixView<const T> x, const Grouping& groups,
         take_in(sums[r], groups.size(c), own, &means[r]);
       }
     }
-  });
+  };
+  for_each_row_tile(groups, rows, out, ctx, tile_means);
 }
 
 template <class T>
-void mean_squared_distances(MatrixView<const T> x, const Grouping& groups,
-                            const ClusterMoments& moments, std::span<const std::int64_t> rows,
-                            std::span<MeanDistances> out, const Context& ctx) {
+void squared_silhouettes(MatrixView<const T> x, const Clusters& clusters,
+                         const ClusterMoments& moments, std::span<const std::int64_t> rows,
+                         std::span<double> out, const Context& ctx) {
   const auto centres = moments.means.view();
-  for_each_row_tile(rows, out, ctx, [&](auto tile_rows, auto means, Scratch& scratch) {
+  const auto tile_means = [&](std::span<const std::int64_t> tile_rows, MeanDistances* means,
+                              Scratch& scratch) {
     const double* tile = gather_tile(x, tile_rows, scratch);
     double* distances = scratch.distances.resize(kPoints * kTileRows);
-    for (std::int64_t c = 0; c < groups.clusters(); ++c) {
+    for (std::int64_t c = 0; c < clusters.clusters(); ++c) {
       const std::int64_t p = c % kPoints;
       if (p == 0) {
         leaves().squared_distances(tile, x.cols, centres.row(c),
-                                   std::min(kPoints, groups.clusters() - c), distances);
+                                   std::min(kPoints, clusters.clusters() - c), distances);
       }
-      const auto size = static_cast<double>(groups.size(c));
+      const auto size = static_cast<double>(clusters.size(c));
       for (std::size_t r = 0; r < tile_rows.size(); ++r) {
         const double sum = distances[p * kTileRows + static_cast<std::int64_t>(r)] * size +
-                           moments.squared_distance[static_cast<std::size_t>(c)];
-        const bool own = groups.cluster[static_cast<std::size_t>(tile_rows[r])] == c;
-        take_in(sum, groups.size(c), own, &means[r]);
+                           moments.distance[static_cast<std::size_t>(c)];
+        const bool own = clusters.cluster[static_cast<std::size_t>(tile_rows[r])] == c;
+        take_in(sum, clusters.size(c), own, &means[r]);
       }
     }
-  });
+  };
+  for_each_row_tile(clusters, rows, out, ctx, tile_means);
 }
 
-template void mean_distances(MatrixView<const float>, const Grouping&,
-                             std::span<const std::int64_t>, std::span<MeanDistances>,
-                             const Context&);
-template void mean_distances(MatrixView<const double>, const Grouping&,
-                             std::span<const std::int64_t>, std::span<MeanDistances>,
-                             const Context&);
-template void mean_squared_distances(MatrixView<const float>, const Grouping&,
-                                     const ClusterMoments&, std::span<const std::int64_t>,
-                                     std::span<MeanDistances>, const Context&);
-template void mean_squared_distances(MatrixView<const double>, const Grouping&,
-                                     const ClusterMoments&, std::span<const std::int64_t>,
-                                     std::span<MeanDistances>, const Context&);
+template void silhouettes(MatrixView<const float>, const Grouping&, std::span<const std::int64_t>,
+                          std::span<double>, const Context&);
+template void silhouettes(MatrixView<const double>, const Grouping&, std::span<const std::int64_t>,
+                          std::span<double>, const Context&);
+template void squared_silhouettes(MatrixView<const float>, const Clusters&, const ClusterMoments&,
+                                  std::span<const std::int64_t>, std::span<double>, const Context&);
+template void squared_silhouettes(MatrixView<const double>, const Clusters&, const ClusterMoments&,
+                                  std::span<const std::int64_t>, std::span<double>, const Context&);
 
 }  // namespace coterie::cpu

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "cuda/kmeans.cuh"
@@ -5,6 +7,18 @@
 
 namespace coterie::cuda {
 namespace {
+
+/// What labelling alone needs of a frame.
+Frame label_frame(const ColumnRange& range) {
+  double largest = 0;
+  for (const double low : range.low) largest = std::max(largest, std::abs(low));
+  for (const double high : range.high) largest = std::max(largest, std::abs(high));
+  Frame frame;
+  frame.magnitude_scale = magnitude_scale(largest);
+  frame.shift.resize(range.low.size());
+  frame.scale.resize(range.low.size());
+  return frame;
+}
 
 template <class T>
 class CudaKMeans final : public KMeansPasses<T> {
@@ -41,18 +55,25 @@ class CudaKMeans final : public KMeansPasses<T> {
     check(cudaMemsetAsync(labels.data(), 0xff, labels.bytes(), stream_));  // -1
   }
   void close(int slot) override { labels_.erase(slot); }
+  std::vector<std::int32_t> take_labels(int slot) override {
+    std::vector<std::int32_t> labels(static_cast<std::size_t>(x_.rows));
+    download(labels_.at(slot).data(), x_.rows, labels.data(), stream_);
+    close(slot);
+    return labels;
+  }
 
   void lloyd(RowBlock block, const Frame& frame, std::span<LloydTask<T>> tasks) override {
     if (tasks.empty()) return;
     std::vector<std::int32_t*> labels;
     for (const LloydTask<T>& task : tasks) labels.push_back(labels_of(task.slot, block));
-    lloyd_.run(begin(block), frame, tasks, labels);
-  }
-
-  FixedSum inertia(RowBlock block, const Frame& frame, int slot, MatrixView<const T> centroids,
-                   double scale) override {
-    return cuda::inertia(begin(block), labels_of(slot, block), centroids, scale, frame.bits,
-                         stream_);
+    const DeviceRows<T> rows = begin(block);
+    lloyd_.run(rows, frame, tasks, labels);
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+      LloydTask<T>& task = tasks[t];
+      if (task.inertia_scale == 0) continue;
+      task.inertia +=
+          cuda::inertia(rows, labels[t], task.centroids, task.inertia_scale, frame.bits, stream_);
+    }
   }
 
   std::vector<FarRow> farthest(RowBlock block, int slot, MatrixView<const T> centroids,
@@ -62,8 +83,23 @@ class CudaKMeans final : public KMeansPasses<T> {
     return rows;
   }
 
-  void labels(RowBlock block, int slot, std::span<std::int32_t> out) override {
-    download(labels_of(slot, block), block.rows, out.data(), stream_);
+  std::int32_t label(std::int64_t row, int slot) override {
+    std::int32_t label = -1;
+    download(labels_.at(slot).data() + row, 1, &label, stream_);
+    return label;
+  }
+
+  std::int64_t predict(RowBlock block, MatrixView<const T> centroids,
+                       std::span<std::int32_t> out) override {
+    const ColumnRange found = range(block);
+    if (found.bad_row >= 0) return found.bad_row;
+    Buffer<std::int32_t> labels(block.rows, stream_);
+    check(cudaMemsetAsync(labels.data(), 0xff, labels.bytes(), stream_));
+    std::int32_t* const on_device = labels.data();
+    LloydTask<T> task{.centroids = centroids};
+    lloyd_.run(begin(block), label_frame(found), {&task, 1}, {&on_device, 1});
+    download(on_device, block.rows, out.data(), stream_);
+    return -1;
   }
 
  private:

@@ -132,7 +132,6 @@ ColumnRange column_range(const DeviceRows<T>& x, cudaStream_t stream) {
   }
   if (facts.back() != kNone) {
     range.bad_row = static_cast<std::int64_t>(facts.back()) / x.cols;
-    range.bad_col = static_cast<std::int64_t>(facts.back()) % x.cols;
   }
   return range;
 }

@@ -158,7 +158,6 @@ void add_results(const SumsView& added, LloydTask<T>& task) {
   LloydSums& sums = *task.sums;
   add_words(added.high(), sums.high.data(), sums.high.size());
   add_words(added.low(), sums.low.data(), sums.low.size());
-  add_words(added.count(), sums.count.data(), sums.count.size());
   for (std::size_t c = 0; c < sums.weight.size(); ++c) {
     sums.weight[c] += {static_cast<std::int64_t>(added.weight_high()[c]),
                        static_cast<std::int64_t>(added.weight_low()[c])};

@@ -12,7 +12,7 @@ struct SumsView {
   std::int64_t cols;
 
   __host__ __device__ static std::int64_t size(std::int64_t clusters, std::int64_t cols) {
-    return 2 + clusters * (2 * cols + 3);
+    return 2 + clusters * (2 * cols + 2);
   }
   __host__ __device__ Word* changed() const { return words; }
   __host__ __device__ Word* rechecked() const { return words + 1; }
@@ -20,7 +20,6 @@ struct SumsView {
   __host__ __device__ Word* low() const { return high() + clusters * cols; }
   __host__ __device__ Word* weight_high() const { return low() + clusters * cols; }
   __host__ __device__ Word* weight_low() const { return weight_high() + clusters; }
-  __host__ __device__ Word* count() const { return weight_low() + clusters; }
 };
 
 /// One model's share of a pass, on the device.
@@ -68,24 +67,22 @@ __device__ inline void move_value(const SumsView& sums, std::int64_t from, std::
   std::int64_t high, low;
   to_limbs(weight * (value - frame.shift[col]), frame.scale[col], frame.limb, &high, &low);
   atomic_add(&sums.high()[to * sums.cols + col], high);
+  if (from >= 0) atomic_add(&sums.high()[from * sums.cols + col], -high);
+  if (low == 0) return;  // nearly always for float32
   atomic_add(&sums.low()[to * sums.cols + col], low);
-  if (from < 0) return;
-  atomic_add(&sums.high()[from * sums.cols + col], -high);
-  atomic_add(&sums.low()[from * sums.cols + col], -low);
+  if (from >= 0) atomic_add(&sums.low()[from * sums.cols + col], -low);
 }
 
-/// The same for the row itself: its weight and its count.
+/// The same for the row's weight.
 __device__ inline void move_weight(const SumsView& sums, std::int64_t from, std::int64_t to,
                                    double weight, const DeviceFrame& frame) {
   std::int64_t high, low;
   to_limbs(weight, frame.weight_scale, frame.limb, &high, &low);
   atomic_add(&sums.weight_high()[to], high);
   atomic_add(&sums.weight_low()[to], low);
-  atomic_add(&sums.count()[to], 1);
   if (from < 0) return;
   atomic_add(&sums.weight_high()[from], -high);
   atomic_add(&sums.weight_low()[from], -low);
-  atomic_add(&sums.count()[from], -1);
 }
 
 }  // namespace coterie::cuda

@@ -18,11 +18,20 @@ struct Found {
   std::string detail;
 };
 
+std::string cuda_version(int number) {
+  return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
+}
+
 /// Why there is no device, in words: the runtime calls a missing driver an old one.
 std::string absence(cudaError_t status) {
   int driver = 0;
   static_cast<void>(cudaDriverGetVersion(&driver));
   if (driver == 0) return "no NVIDIA driver is installed";
+  if (status == cudaErrorNoDevice) return "the NVIDIA driver finds no GPU";
+  if (status == cudaErrorInsufficientDriver) {
+    return "the NVIDIA driver is too old: it is for CUDA " + cuda_version(driver) +
+           ", this build needs one for CUDA " + cuda_version(CUDART_VERSION) + " or newer";
+  }
   return std::string("no usable GPU: ") + cudaGetErrorString(status);
 }
 

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# build.sh [CMAKE OPTION...] -- [TARGET...]: configures and builds the preset "dev" in build/dev.
+# build.sh [CMAKE OPTION...] -- [TARGET...]: configures and builds the preset "dev" in build/dev;
+# COTERIE_PRESET names another one, which is built in its folder.
 source "$(dirname "$0")/lib.sh"
+preset=${COTERIE_PRESET:-dev}
+build=$root/build/$preset
 options=()
 while [ $# -gt 0 ] && [ "$1" != -- ]; do
   options+=("$1")
@@ -9,9 +12,9 @@ done
 [ $# = 0 ] || shift
 command -v ccache >/dev/null &&
   options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_CUDA_COMPILER_LAUNCHER=ccache)
-log=$root/build/configure.log
+log=$root/build/configure-$preset.log
 mkdir -p "$root/build"
-cmake --preset dev "${options[@]}" >"$log" 2>&1 || {
+cmake --preset "$preset" "${options[@]}" >"$log" 2>&1 || {
   cat "$log" >&2
   stop "CMake could not configure the build; see above"
 }

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import gpu_record
+import kernel_budget
 import lint
 from cpp_files import ROOT
 
@@ -90,6 +92,31 @@ def cpp_tests() -> Counts:
     return counts
 
 
+def kernels_under(preset: str) -> Counts:
+    """The kernels' own tests with a sanitizer, on the layer that runs CUDA on the CPU."""
+    build_folder = ROOT / "build" / preset
+    report = build_folder / "ctest.xml"
+    report.unlink(missing_ok=True)
+    if not run("scripts/build.sh", "--", "cuda_kernel_tests", COTERIE_PRESET=preset):
+        return Counts(failed=1)
+    command = [
+        *_fixed_addresses(build_folder / "bin" / "cuda_on_cpu_test"),
+        *("ctest", "--test-dir", build_folder, "--quiet", "-j", str(os.cpu_count())),
+        *("-L", "cuda_on_cpu", "-E", "reverse|shuffled", "--no-tests=error"),
+        *("--output-on-failure", "--output-junit", report),
+    ]
+    passed = run(*command)
+    if not passed:
+        run(*command, "--rerun-failed")
+    return junit_counts(report, passed)
+
+
+def _fixed_addresses(program: Path) -> list[str]:
+    """Before a command: ThreadSanitizer does not start where addresses are too random for it."""
+    starts = subprocess.run([program, "--gtest_list_tests"], capture_output=True).returncode == 0
+    return [] if starts else ["setarch", "-R"]
+
+
 def pytest(name: str, *arguments: str, **environment: str) -> Counts:
     report = BUILD / f"{name}.xml"
     report.unlink(missing_ok=True)
@@ -117,6 +144,21 @@ def python_tests_on_cuda_layer() -> Counts:
     )
 
 
+def kernels_within_budget() -> Counts:
+    """A kernel is a test; without nvcc there are none to look at."""
+    if not any((BUILD / "cuda").rglob("*.resources")):
+        return Counts(skipped=1)
+    within = kernel_budget.check(BUILD)
+    return Counts(passed=within) if within > 0 else Counts(failed=max(1, -within))
+
+
+def verified_on_a_gpu() -> Counts:
+    """What cuda/verified.json says of the sources as they stand; not covered is never a pass."""
+    covered, sentence = gpu_record.verdict()
+    print(sentence)
+    return Counts(passed=1) if covered else Counts(skipped=1)
+
+
 def consumer() -> Counts:
     return one(run("scripts/consumer.sh", BUILD))
 
@@ -124,9 +166,13 @@ def consumer() -> Counts:
 STEPS: dict[str, Callable[[], Counts]] = {
     "build": build,
     "public headers, each alone": public_headers,
+    "CUDA kernels within their budget": kernels_within_budget,
     "C++ tests": cpp_tests,
+    "CUDA on the CPU, AddressSanitizer": lambda: kernels_under("asan"),
+    "CUDA on the CPU, ThreadSanitizer": lambda: kernels_under("tsan"),
     "Python tests": python_tests,
     "Python tests, CUDA on the CPU": python_tests_on_cuda_layer,
+    "CUDA verified on a GPU": verified_on_a_gpu,
     "C++ program that uses the installed package": consumer,
     "format (clang-format, ruff)": lambda: one(lint.formatting()),
     "lint (ruff)": lambda: one(lint.ruff()),

@@ -100,7 +100,9 @@ void lloyd(KMeansPasses<T>& passes, const Data<T>& data, const std::vector<std::
   for (std::size_t m = 0; m < models.size(); ++m) {
     models[m].changed = tasks[m].changed;
     models[m].rechecked = tasks[m].rechecked;
-    passes.labels({0, data.x.rows}, static_cast<int>(m), models[m].labels);
+    for (std::int64_t row = 0; row < data.x.rows; ++row) {
+      models[m].labels[static_cast<std::size_t>(row)] = passes.label(row, static_cast<int>(m));
+    }
   }
 }
 

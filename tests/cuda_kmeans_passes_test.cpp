@@ -54,19 +54,16 @@ TEST_P(CudaKMeansPasses, ColumnFactsEqualTheCpus) {
   }
 }
 
-TEST_P(CudaKMeansPasses, RangeNamesTheFirstValueThatIsNotFinite) {
+TEST_P(CudaKMeansPasses, RangeNamesTheFirstRowThatIsNotFinite) {
   Data<float> data(1000, 5, Shape::Blobs);
-  const auto bad = [&](RowBlock block) {
-    const ColumnRange range = data.passes(Device::Cuda)->range(block);
-    return std::pair(range.bad_row, range.bad_col);
-  };
+  const auto bad = [&](RowBlock block) { return data.passes(Device::Cuda)->range(block).bad_row; };
   data.x(900, 0) = -INFINITY;
-  EXPECT_EQ(bad({0, 1000}), std::pair(std::int64_t{900}, std::int64_t{0}));
+  EXPECT_EQ(bad({0, 1000}), 900);
   data.x(700, 4) = NAN;
   data.x(700, 3) = INFINITY;
-  EXPECT_EQ(bad({0, 1000}), std::pair(std::int64_t{700}, std::int64_t{3}));
-  EXPECT_EQ(bad({701, 299}), std::pair(std::int64_t{900}, std::int64_t{0}));
-  EXPECT_EQ(bad({0, 700}), std::pair(std::int64_t{-1}, std::int64_t{-1}));
+  EXPECT_EQ(bad({0, 1000}), 700);
+  EXPECT_EQ(bad({701, 299}), 900);
+  EXPECT_EQ(bad({0, 700}), -1);
 }
 
 template <class T>
@@ -83,9 +80,13 @@ void compare_distances(Shape shape, bool weighted) {
   const auto centroids = std::as_const(models[0].centroids).view();
   const double scale =
       limb_scale(distance_bound(data.frame, data.max_weight(), centroids), data.frame.bits);
-  const FixedSum expected = cpu->inertia({0, 1025}, data.frame, 0, centroids, scale);
-  FixedSum found = gpu->inertia({0, 400}, data.frame, 0, centroids, scale);
-  found += gpu->inertia({400, 625}, data.frame, 0, centroids, scale);
+  const auto inertia = [&](KMeansPasses<T>& passes, const std::vector<RowBlock>& blocks) {
+    LloydTask<T> task{.centroids = centroids, .inertia_scale = scale};
+    for (const RowBlock block : blocks) passes.lloyd(block, data.frame, {&task, 1});
+    return task.inertia;
+  };
+  const FixedSum expected = inertia(*cpu, {{0, 1025}});
+  const FixedSum found = inertia(*gpu, {{0, 400}, {400, 625}});
   EXPECT_EQ(found.high, expected.high);
   EXPECT_EQ(found.low, expected.low);
   for (const RowBlock block : {RowBlock{10, 1000}, RowBlock{20, 30}}) {
@@ -96,6 +97,24 @@ void compare_distances(Shape shape, bool weighted) {
       ASSERT_EQ(far[i].row, cpu_far[i].row);
       ASSERT_EQ(far[i].distance, cpu_far[i].distance);
     }
+  }
+}
+
+template <class T>
+void compare_predictions(std::int64_t rows, std::int64_t cols, std::int64_t clusters) {
+  const Data<T> data(rows, cols, Shape::Integers);
+  std::vector<std::int32_t> found(static_cast<std::size_t>(rows)), expected(found.size());
+  const MatrixView<const T> centroids{data.x.values.data(), clusters, cols, cols};
+  const RowBlock all{0, rows};
+  EXPECT_EQ(data.passes(Device::Cpu)->predict(all, centroids, expected), -1);
+  EXPECT_EQ(data.passes(Device::Cuda)->predict(all, centroids, found), -1);
+  EXPECT_EQ(found, expected) << rows << " x " << cols << ", " << clusters;
+}
+
+TEST_P(CudaKMeansPasses, PredictionsEqualTheCpus) {
+  for (const std::int64_t rows : {1, 31, 1025}) {
+    compare_predictions<float>(rows, 3, 1);
+    compare_predictions<double>(rows, 33, std::min<std::int64_t>(rows, 20));
   }
 }
 
@@ -110,7 +129,8 @@ template <class T>
 void compare_seeding(const Data<T>& data, const std::vector<RowBlock>& parts) {
   const auto gpu_passes = data.passes(Device::Cuda);
   const auto gpu = gpu_passes->seeding();
-  const auto cpu = data.passes(Device::Cpu)->seeding();
+  const auto cpu_passes = data.passes(Device::Cpu);
+  const auto cpu = cpu_passes->seeding();
   const RowBlock all{0, data.x.rows};
   double largest = data.max_weight();
   for (int round = 0; round < 4; ++round) {

@@ -1,4 +1,4 @@
-// The measures' and PCA's innermost loops against the scalar rules, bit for bit.
+// The measures' innermost loops against the scalar rules, bit for bit.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -46,45 +46,6 @@ TEST(MeasureLeaves, RootsAreTheRoundedOnes) {
   leaves().square_roots(values.data(), 8 * 13);
   for (std::size_t i = 0; i < x.values.size(); ++i) {
     EXPECT_EQ(values.data()[i], i == 3 ? 0 : std::sqrt(x.values[i]));
-  }
-}
-
-TEST(MeasureLeaves, ProductsAreAddedInTheOrderOfRows) {
-  constexpr std::int64_t kRows = 5;
-  for (const std::int64_t cols : {8, 16, 24, 72}) {
-    const auto x = make_rows<double>(kRows, cols);
-    AlignedBuffer<double> rows, products;
-    std::copy(x.values.begin(), x.values.end(), rows.resize(kRows * cols));
-    std::fill_n(products.resize(cols * cols), cols * cols, 0.3);
-    const std::int64_t last = cols - 8;  // some of the matrix's rows, and then the others
-    leaves().add_products(rows.data(), kRows, cols, cols, last, cols, products.data());
-    leaves().add_products(rows.data(), kRows, cols, cols, 0, last, products.data());
-    for (std::int64_t i = 0; i < cols; ++i) {
-      for (std::int64_t j = i; j < cols; ++j) {
-        double sum = 0;
-        for (std::int64_t r = 0; r < kRows; ++r) sum += x.view()(r, i) * x.view()(r, j);
-        ASSERT_EQ(products.data()[i * cols + j], 0.3 + sum) << i << ", " << j << " of " << cols;
-      }
-    }
-  }
-}
-
-TEST(MeasureLeaves, ProjectionsAddColumnsInAscendingOrder) {
-  for (const std::int64_t cols : kColumns) {
-    for (const std::int64_t count : kPointCounts) {
-      const auto x = make_rows<double>(kTileRows, cols);
-      const auto axes = make_rows<double>(count, cols, Shape::Blobs, 2);
-      AlignedBuffer<double> tile, out;
-      fill_tile(x.view(), {0, kTileRows}, tile.resize(cols * kTileRows));
-      leaves().project(tile.data(), cols, axes.values.data(), count, out.resize(count * kTileRows));
-      for (std::int64_t a = 0; a < count; ++a) {
-        for (std::int64_t r = 0; r < kTileRows; ++r) {
-          double sum = 0;
-          for (std::int64_t j = 0; j < cols; ++j) sum += axes.view()(a, j) * x.view()(r, j);
-          ASSERT_EQ(out.data()[a * kTileRows + r], sum) << cols << " columns, " << count << " axes";
-        }
-      }
-    }
   }
 }
 

@@ -69,7 +69,8 @@ TEST(Leaves, NearestInFloat64IsTheDefinition) {
   }
 }
 
-TEST(Leaves, NearestInFloat32GivesTheTwoSmallestDistances) {
+TEST(Leaves, NearestInFloat32IsUnsureExactlyOfCloseRivals) {
+  constexpr float kRelative = 1e-3f;
   for (const std::int64_t cols : kColumns) {
     for (const std::int64_t count : kPointCounts) {
       const auto x = make_rows<float>(kTileRows, cols);
@@ -78,22 +79,58 @@ TEST(Leaves, NearestInFloat32GivesTheTwoSmallestDistances) {
       leaves().tile_f32(TileRows<float>(x.view(), {0, kTileRows}).at, cols, 1.0f,
                         tile.resize(cols * kTileRows));
       alignas(64) std::int32_t nearest[kTileRows];
-      alignas(64) float best[kTileRows], second[kTileRows];
-      leaves().nearest_f32(tile.data(), cols, points.values.data(), count, nearest, best, second);
+      const std::uint64_t unsure =
+          leaves().nearest_f32(tile.data(), cols, points.values.data(), count, kRelative, nearest);
       for (std::int64_t r = 0; r < kTileRows; ++r) {
         std::vector<double> distances;
         for (std::int64_t p = 0; p < count; ++p) {
           distances.push_back(squared_distance(x.view().row(r), points.view().row(p), cols));
         }
+        const double found = distances[static_cast<std::size_t>(nearest[r])];
         std::sort(distances.begin(), distances.end());
-        ASSERT_NEAR(best[r], distances[0], 1e-4 * (1 + distances[0]));
-        if (count == 1) {
-          ASSERT_TRUE(std::isinf(second[r]));
-        } else {
-          ASSERT_NEAR(second[r], distances[1], 1e-4 * (1 + distances[1]));
+        ASSERT_NEAR(found, distances[0], 1e-4 * (1 + distances[0]));
+        const double apart = count == 1 ? 1 : (distances[1] - distances[0]) / distances[1];
+        const bool is_unsure = (unsure >> r & 1) != 0;
+        if (std::abs(apart - kRelative) > 0.1 * kRelative) {
+          ASSERT_EQ(is_unsure, apart < kRelative) << apart;
         }
       }
     }
+  }
+}
+
+TEST(Leaves, NearestReportsRowsOutOfRange) {
+  auto x = make_rows<double>(kTileRows, 2);
+  x.values[2 * 7] = NAN;
+  x.values[2 * 63 + 1] = INFINITY;
+  auto narrow = make_rows<float>(kTileRows, 2);
+  narrow.values[2 * 7] = NAN;
+  narrow.values[2 * 63 + 1] = 1e30f;  // its square overflows
+  for (const std::int64_t count : kPointCounts) {
+    alignas(64) std::int32_t nearest[kTileRows];
+    AlignedBuffer<double> tile;
+    fill_tile(std::as_const(x).view(), {0, kTileRows}, tile.resize(2 * kTileRows));
+    const auto points = make_rows<double>(count, 2, Shape::Blobs, 2);
+    EXPECT_EQ(leaves().nearest_f64(tile.data(), 2, points.values.data(), count, nearest),
+              std::uint64_t{1} << 63 | 1 << 7);
+    AlignedBuffer<float> narrow_tile;
+    leaves().tile_f32(TileRows<float>(std::as_const(narrow).view(), {0, kTileRows}).at, 2, 1.0f,
+                      narrow_tile.resize(2 * kTileRows));
+    const auto narrow_points = make_rows<float>(count, 2, Shape::Blobs, 2);
+    const std::uint64_t unsure =
+        leaves().nearest_f32(narrow_tile.data(), 2, narrow_points.values.data(), count, 0, nearest);
+    EXPECT_EQ(unsure & (std::uint64_t{1} << 63 | 1 << 7), std::uint64_t{1} << 63 | 1 << 7);
+  }
+}
+
+TEST(Leaves, DifferingLabelsAreFound) {
+  std::int32_t a[kTileRows], b[kTileRows];
+  for (std::int32_t r = 0; r < kTileRows; ++r) a[r] = b[r] = r;
+  EXPECT_EQ(leaves().differing(a, b), 0);
+  for (const int r : {0, 5, 31, 32, 63}) {
+    b[r] = -1;
+    EXPECT_EQ(leaves().differing(a, b), std::uint64_t{1} << r);
+    b[r] = r;
   }
 }
 
@@ -150,26 +187,79 @@ TEST(Leaves, PotentialsAndLimbsFollowTheScalarRules) {
   }
 }
 
-TEST(Leaves, RowsAreAddedAsTheScalarRuleSaysAndCanBeTakenAway) {
+TEST(Leaves, RowsBecomeLimbsAsTheScalarRuleSays) {
   for (const std::int64_t cols : kColumns) {
-    const auto x = make_rows<float>(1, cols);
-    const auto n = static_cast<std::size_t>(cols);
-    const double limb = 0x1p50, weight = 0.3;
-    std::vector<double> shift(n, 0.123), scale(n, limb_scale(100, 50));
-    std::vector<std::int64_t> high(n, 5), low(n, 6);
-    leaves().add_row_f32(x.values.data(), cols, weight, shift.data(), scale.data(), limb, 1,
-                         high.data(), low.data());
-    for (std::size_t j = 0; j < n; ++j) {
-      std::int64_t h, l;
-      to_limbs(weight * (static_cast<double>(x.values[j]) - shift[j]), scale[j], limb, &h, &l);
-      ASSERT_EQ(high[j], 5 + h);
-      ASSERT_EQ(low[j], 6 + l);
+    for (const bool weighted : {false, true}) {
+      auto x = make_rows<float>(kTileRows, cols);
+      const auto weights = make_rows<double>(kTileRows, 1, Shape::Blobs, 3).values;
+      std::fill_n(x.view().row(3), cols, 0.5f);  // a row that one limb holds
+      const auto n = static_cast<std::size_t>(cols);
+      const double limb = 0x1p50;
+      const std::vector<double> shift(n, 0.125), scale(n, limb_scale(100, 30));
+      std::vector<std::int64_t> high(n * kTileRows, 7), low(n * kTileRows, 7);
+      const std::uint64_t wanted = 0x8000000100010029;  // rows 0, 3, 5, 16, 32 and 63
+      const std::uint64_t with_low =
+          leaves().row_limbs_f32(TileRows<float>(std::as_const(x).view(), {0, kTileRows}).at,
+                                 wanted, cols, weighted ? weights.data() : nullptr, shift.data(),
+                                 scale.data(), limb, high.data(), low.data());
+      std::uint64_t expected_with_low = 0;
+      for (std::size_t i = 0; i < high.size(); ++i) {
+        const std::size_t r = i / n;
+        if ((wanted >> r & 1) == 0) {
+          ASSERT_EQ(high[i], 7);
+          continue;
+        }
+        std::int64_t h, l;
+        to_limbs((weighted ? weights[r] : 1) * (static_cast<double>(x.values[i]) - shift[i % n]),
+                 scale[i % n], limb, &h, &l);
+        ASSERT_EQ(high[i], h);
+        ASSERT_EQ(low[i], (with_low >> r & 1) != 0 ? l : 7);
+        expected_with_low |= std::uint64_t{l != 0} << r;
+      }
+      EXPECT_EQ(with_low, expected_with_low);
+      EXPECT_TRUE(weighted || (with_low >> 3 & 1) == 0);
     }
-    leaves().add_row_f32(x.values.data(), cols, weight, shift.data(), scale.data(), limb, -1,
-                         high.data(), low.data());
-    EXPECT_EQ(high, std::vector<std::int64_t>(n, 5));
-    EXPECT_EQ(low, std::vector<std::int64_t>(n, 6));
   }
+}
+
+TEST(Leaves, MovedRowsLeaveOneSumForAnother) {
+  for (const std::int64_t cols : kColumns) {
+    const auto n = static_cast<std::size_t>(cols);
+    std::vector<std::int64_t> limbs(n * kTileRows), sums(3 * n, 1000);
+    for (std::size_t i = 0; i < limbs.size(); ++i) limbs[i] = static_cast<std::int64_t>(i);
+    std::int32_t from[kTileRows], to[kTileRows];
+    std::fill_n(from, kTileRows, 2);
+    std::fill_n(to, kTileRows, 0);
+    from[0] = -1;
+    to[63] = 1;
+    leaves().move_rows(std::uint64_t{1} << 63 | 1, from, to, limbs.data(), cols, sums.data());
+    for (std::size_t j = 0; j < n; ++j) {
+      EXPECT_EQ(sums[j], 1000 + limbs[j]);
+      EXPECT_EQ(sums[n + j], 1000 + limbs[63 * n + j]);
+      EXPECT_EQ(sums[2 * n + j], 1000 - limbs[63 * n + j]);
+    }
+  }
+}
+
+TEST(Leaves, SpreadAddsAColumnsValuesAndSquares) {
+  const auto values = make_rows<double>(kTileRows, 1, Shape::OffsetBlobs).values;
+  const ColumnScale scale{.shift = 1.5, .scale = 0x1p20, .square_scale = 0x1p10};
+  const double limb = 0x1p50;
+  std::int64_t sums[4] = {1, 2, 3, 4};
+  leaves().add_spread(values.data(), 60, scale, limb, sums);
+  FixedSum sum{1, 2}, square{3, 4};
+  for (std::size_t r = 0; r < 60; ++r) {
+    const double value = values[r] - scale.shift;
+    FixedSum limbs;
+    to_limbs(value, scale.scale, limb, &limbs.high, &limbs.low);
+    sum += limbs;
+    to_limbs(value * value, scale.square_scale, limb, &limbs.high, &limbs.low);
+    square += limbs;
+  }
+  EXPECT_EQ(sums[0], sum.high);
+  EXPECT_EQ(sums[1], sum.low);
+  EXPECT_EQ(sums[2], square.high);
+  EXPECT_EQ(sums[3], square.low);
 }
 
 }  // namespace

@@ -47,17 +47,18 @@ Moments moments(const Rows<T>& x) {
 
 /// What makes axes the principal ones: orthonormal, C v = variance * v, descending, oriented.
 template <class T>
-void check(const Rows<T>& x, double tolerance) {
-  const Pca found = pca<T>(x.view());
+void check(const Rows<T>& x, double tolerance, std::int64_t components = 0) {
+  const Pca found = pca<T>(x.view(), {.components = components});
   const Moments wide = moments(x);
   const auto d = static_cast<std::size_t>(x.cols);
   const auto axes = found.components.view();
-  ASSERT_EQ(axes.rows, std::min(x.rows, x.cols));
+  ASSERT_EQ(axes.rows, components == 0 ? std::min(x.rows, x.cols) : components);
   ASSERT_EQ(static_cast<std::int64_t>(found.explained_variance.size()), axes.rows);
   double trace = 0;
   for (std::size_t j = 0; j < d; ++j) {
+    const double deviation = std::sqrt(static_cast<double>(wide.covariance[j * d + j]));
     EXPECT_NEAR(found.mean[j], static_cast<double>(wide.mean[j]),
-                1e-14 + 1e-15 * std::abs(found.mean[j]));
+                1e-14 * deviation + 1e-15 * std::abs(found.mean[j]));
     trace += static_cast<double>(wide.covariance[j * d + j]);
   }
   EXPECT_NEAR(found.total_variance, trace, tolerance * trace);
@@ -99,8 +100,8 @@ TYPED_TEST(PcaOf, PointsOnADiagonal) {
 }
 
 TYPED_TEST(PcaOf, RandomRowsHasThePrincipalAxes) {
-  for (const std::int64_t rows : {2, 31, 32, 33, 65, 1025, 5000}) {
-    for (const std::int64_t cols : {1, 2, 7, 8, 9, 33, 70}) {
+  for (const std::int64_t rows : {2, 31, 32, 33, 127, 128, 129, 1025, 5000}) {
+    for (const std::int64_t cols : {1, 2, 7, 8, 9, 24, 33, 70}) {
       auto x = normal_rows<TypeParam>(rows, cols, 1, 0, 3);
       for (std::int64_t i = 0; i < rows; ++i) {
         for (std::int64_t j = 1; j < cols; ++j) x(i, j) += x(i, j - 1) / 2;  // correlated
@@ -116,7 +117,62 @@ TYPED_TEST(PcaOf, RowsFarFromTheOriginLosesNothing) {
   check(normal_rows<TypeParam>(3000, 9, 3, 1e6), 1e-12);
 }
 
-TYPED_TEST(PcaOf, ThreeHundredColumns) { check(normal_rows<TypeParam>(500, 300, 4), 1e-12); }
+TYPED_TEST(PcaOf, AnOutlierTakesNoDigits) {
+  auto x = normal_rows<TypeParam>(2000, 4, 12);
+  x(0, 2) = TypeParam(1e6);  // squares about it would be 2000 times the variance
+  const Moments wide = moments(x);
+  double trace = 0;
+  for (std::size_t j = 0; j < 4; ++j) trace += static_cast<double>(wide.covariance[j * 5]);
+  EXPECT_NEAR(pca<TypeParam>(x.view()).total_variance, trace, 2e-15 * trace);
+}
+
+TYPED_TEST(PcaOf, SortedRowsLoseNothing) {
+  auto x = normal_rows<TypeParam>(4000, 3, 13);
+  for (std::int64_t i = 0; i < x.rows; ++i) x(i, 1) = static_cast<TypeParam>(1000 + i);
+  check(x, 1e-14);
+}
+
+TYPED_TEST(PcaOf, ManyColumns) {
+  check(normal_rows<TypeParam>(500, 300, 4), 1e-12);
+  check(normal_rows<TypeParam>(600, 513, 4), 1e-12, 3);
+}
+
+TYPED_TEST(PcaOf, LeadingAxesAreThoseOfAll) {
+  const auto x = normal_rows<TypeParam>(400, 90, 10);
+  const Pca all = pca<TypeParam>(x.view());
+  for (const std::int64_t components : {1, 2, 31, 32, 33, 90}) {
+    const Pca some = pca<TypeParam>(x.view(), {.components = components});
+    ASSERT_EQ(some.components.rows, components);
+    EXPECT_EQ(some.total_variance, all.total_variance);
+    for (std::int64_t a = 0; a < components; ++a) {
+      const auto at = static_cast<std::size_t>(a);
+      ASSERT_EQ(some.explained_variance[at], all.explained_variance[at]);
+      for (std::int64_t j = 0; j < x.cols; ++j) {
+        ASSERT_NEAR(some.components.view()(a, j), all.components.view()(a, j), 1e-12);
+      }
+    }
+  }
+}
+
+TYPED_TEST(PcaOf, EqualVariancesHaveOrthonormalAxes) {
+  Rows<TypeParam> x(40,
+                    20);  // each column 1 in one row and -1 in another: a multiple of the identity
+  std::fill(x.values.begin(), x.values.end(), TypeParam(0));
+  for (std::int64_t j = 0; j < 20; ++j) {
+    x(2 * j, j) = 1;
+    x(2 * j + 1, j) = -1;
+  }
+  check(x, 1e-14);
+  check(x, 1e-14, 3);
+}
+
+TYPED_TEST(PcaOf, ScalesFarFromOneChangeNothing) {
+  for (const double scale : {1e-18, 1e17}) {
+    auto x = normal_rows<TypeParam>(200, 6, 11);
+    for (auto& value : x.values) value = static_cast<TypeParam>(value * scale);
+    check(x, 1e-13);
+  }
+}
 
 TYPED_TEST(PcaOf, ConstantColumnsHasAxesWithoutVariance) {
   auto x = normal_rows<TypeParam>(100, 5, 5);
@@ -136,7 +192,7 @@ TYPED_TEST(PcaOf, AnyNumberOfThreadsHasTheSameBits) {
   const auto with_threads = [&](int threads) {
     Context ctx = Device::Cpu;
     ctx.threads = threads;
-    const Pca found = pca<TypeParam>(x.view(), ctx);
+    const Pca found = pca<TypeParam>(x.view(), {}, ctx);
     Rows<TypeParam> out(x.rows, found.components.rows);
     pca_transform<TypeParam>(x.view(), found.mean, found.components.view(), out.view(), ctx);
     return std::tuple(found.mean, found.explained_variance, found.components.values,
@@ -182,6 +238,8 @@ TEST(PcaInput, NamesWhatIsWrong) {
               pca<double>({x.values.data(), 1, 2, 2});
             }),
             "x must have at least 2 rows, got 1");
+  EXPECT_EQ(message([&] { pca<double>(x.view(), {.components = 3}); }),
+            "components must be in [0, 2], got 3");
   const std::vector<double> mean(2), long_mean(3);
   const auto axes = normal_rows<double>(1, 2, 9);
   EXPECT_EQ(message([&] { pca_transform<double>(x.view(), long_mean, axes.view(), out.view()); }),
@@ -202,6 +260,24 @@ TEST(PcaInput, NamesWhatIsWrong) {
   x(2, 1) = std::numeric_limits<double>::quiet_NaN();
   EXPECT_EQ(message([&] { pca<double>(x.view()); }),
             "x must be finite, got NaN in row 2, column 1");
+  const auto one_axis = normal_rows<double>(1, 2, 9);
+  EXPECT_EQ(message([&] { pca_transform<double>(x.view(), mean, one_axis.view(), out.view()); }),
+            "x must be finite, got NaN in row 2, column 1");
+}
+
+TEST(PcaInput, EveryValueIsLookedAt) {
+  Rows<double> axes(1, 70), out(2000, 1);
+  std::fill(axes.values.begin(), axes.values.end(), 0);  // even where nothing is asked of it
+  for (const std::int64_t row : {0, 1, 999, 1999}) {
+    for (const double bad : {std::numeric_limits<double>::infinity(), std::nan("")}) {
+      auto x = normal_rows<double>(2000, 70, 14);
+      x(row, 69) = bad;
+      EXPECT_THROW(pca<double>(x.view(), {.components = 1}), std::invalid_argument);
+      EXPECT_THROW(
+          pca_transform<double>(x.view(), std::vector<double>(70), axes.view(), out.view()),
+          std::invalid_argument);
+    }
+  }
 }
 
 }  // namespace

@@ -241,6 +241,7 @@ TEST(SilhouetteInput, NamesWhatIsWrong) {
               silhouette_sampled<double>(x.view(), std::vector<std::int32_t>{0, 1, 2, 2}, 2);
             }),
             "sample_size must be at least 1 for each of the 3 clusters, got 2");
+  EXPECT_THAT(message([&] { silhouette(x, {0, 1, 2, 2}, Metric::Cosine); }), HasSubstr("metric"));
   x(1, 0) = -std::numeric_limits<double>::infinity();
   EXPECT_EQ(message([&] {
               silhouette(x, {0, 1, 2, 2});

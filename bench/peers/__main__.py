@@ -1,79 +1,22 @@
-"""``python -m bench.peers``: a table of ratios, and the measurements as JSON."""
+"""This engine and its peers, side by side: a table, the measurements as JSON, a plot."""
 
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import os
 import platform
-import statistics
-import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from coterie import build_info
 
-from .cases import LIBRARIES, Case, all_cases, installed
-
-
-def _measure(case: Case, contestant: str, threads: int) -> dict[str, Any]:
-    environment = os.environ | {
-        name: str(threads)
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "COTERIE_NUM_THREADS")
-    }
-    command = [sys.executable, "-m", "bench.peers.worker", case.name, contestant]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{contestant} failed on '{case.name}':\n{done.stderr}")
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
-
-
-def _run_case(case: Case, rounds: int, threads: int) -> dict[str, Any]:
-    """All contestants in turn, round by round, so that a drift of the machine meets all alike."""
-    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in case.contestants}
-    for _ in range(rounds):
-        for name, results in runs.items():
-            results.append(_measure(case, name, threads))
-    summary = {}
-    for name, results in runs.items():
-        seconds = [result["seconds"] for result in results]
-        summary[name] = {
-            "best": min(seconds),
-            "median": statistics.median(seconds),
-            "peak_mib": max(result["peak_bytes"] for result in results) / 2**20,
-            "quality": results[-1]["quality"],
-        }
-    return {"case": case.name, "contestants": summary}
-
-
-def _head(peers: list[str]) -> str:
-    columns = ["case", "coterie s", "MiB"]
-    for peer in peers:
-        columns += [f"{peer} s", "MiB", "ratio"]
-    columns.append("quality, in this order")
-    rule = ["---", *["--:"] * (len(columns) - 2), "---"]
-    return "| " + " | ".join(columns) + " |\n|" + "|".join(rule) + "|"
-
-
-def _row(result: dict[str, Any], peers: list[str]) -> str:
-    contestants = result["contestants"]
-    ours = contestants["coterie"]
-    cells = [result["case"], f"{ours['median']:.3f}", f"{ours['peak_mib']:.0f}"]
-    for peer in peers:
-        theirs = contestants.get(peer)
-        if theirs is None:
-            cells += ["", "", ""]
-            continue
-        ratio = theirs["median"] / ours["median"]
-        cells += [f"{theirs['median']:.3f}", f"{theirs['peak_mib']:.0f}", f"{ratio:.1f}x"]
-    quality = [
-        f"{key} " + " / ".join(f"{each['quality'][key]:.7g}" for each in contestants.values())
-        for key in ours["quality"]
-    ]
-    return "| " + " | ".join([*cells, ", ".join(quality)]) + " |"
+from . import libraries, plot, table
+from .case import Case
+from .cases import all_cases
+from .measure import run_case, yardsticks
 
 
 def _processor() -> str:
@@ -83,52 +26,125 @@ def _processor() -> str:
     return platform.machine()
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.peers", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round of the shorter cases")
     parser.add_argument("--case", default="", help="only cases whose name contains this")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each case (default 3)")
+    parser.add_argument("--rounds", type=int, help="rounds of each case (default 3; whole fits 5)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--json", type=Path, help="write the measurements to this file")
-    return parser.parse_args()
-
-
-def main() -> None:
-    arguments = _arguments()
-    rounds = 1 if arguments.quick else arguments.rounds
-    cases = [case for case in all_cases() if arguments.case in case.name]
-    if arguments.quick:
-        cases = [case for case in cases if case.quick]
-    versions = {"coterie": str(build_info()["version"])}
-    peers = [name for name in LIBRARIES if name != "coterie" and installed(name)]
-    for name in peers:
-        versions[name] = importlib.metadata.version(LIBRARIES[name].package)
-    print(
-        f"{_processor()}, {arguments.threads} threads, Python {platform.python_version()}, "
-        + ", ".join(f"{name} {version}" for name, version in versions.items())
+    parser.add_argument(
+        "--from",
+        type=Path,
+        nargs="+",
+        dest="records",
+        metavar="JSON",
+        help="measure nothing: read these, where a case is in several the last",
     )
-    missing = [LIBRARIES[name].package for name in LIBRARIES if not installed(name)]
-    if missing:
-        print(f"Not installed, so not measured: {', '.join(missing)}")
-    print(f"Median seconds of {rounds} round(s), float32; MiB: peak memory above the data;")
-    print("ratio: how many times as long as coterie.\n")
-    print(_head(peers))
-    results = []
-    for case in cases:
-        results.append(_run_case(case, rounds, arguments.threads))
-        print(_row(results[-1], peers), flush=True)
-    if arguments.json:
-        record = {
+    parser.add_argument("--plot", type=Path, metavar="SVG", help="draw the ratios")
+    parser.add_argument(
+        "--readme", type=Path, help="put the table between the markers of this file"
+    )
+    return parser.parse_args(words)
+
+
+def _empty_record(threads: int) -> dict[str, Any]:
+    info = build_info()
+    return {
+        "machine": {
             "processor": _processor(),
-            "threads": arguments.threads,
-            "rounds": rounds,
-            "versions": versions,
-            "results": results,
-        }
-        partial = arguments.json.with_name(arguments.json.name + ".partial")
-        partial.write_text(json.dumps(record, indent=1) + "\n")
-        partial.replace(arguments.json)
+            "simd": str(info["simd"]),
+            "threads": threads,
+            "python": platform.python_version(),
+        },
+        "versions": libraries.versions(),
+        "missing": libraries.missing(),
+        "yardsticks": yardsticks(threads),
+        "results": [],
+    }
+
+
+def _write(path: Path, text: str) -> None:
+    """All of the file or nothing."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text)
+    partial.replace(path)
+
+
+def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    started = time.monotonic()
+    cores = sorted(os.sched_getaffinity(0))
+    if not 1 <= arguments.threads <= len(cores):
+        raise SystemExit(f"--threads must be in [1, {len(cores)}], got {arguments.threads}")
+    # The contestants inherit it, so that none has more cores than its threads.
+    os.sched_setaffinity(0, cores[: arguments.threads])
+    record = _empty_record(arguments.threads)
+    print(table.heading(record))
+    print(
+        "Median seconds; MiB: peak memory above the data; ×: how many times as long as coterie.\n"
+    )
+    print(table.HEAD, flush=True)
+    for case in _chosen(arguments):
+        rounds = 1 if arguments.quick else arguments.rounds or case.rounds
+        result = run_case(case, rounds, arguments.threads)
+        record["results"].append(result)
+        print(table.row(result, record["yardsticks"]), flush=True)
+        for name, message in result["failed"].items():
+            print(f"{name} failed on '{case.name}':\n{message}", file=sys.stderr)
+        if arguments.json:
+            _write(arguments.json, json.dumps(record, indent=1) + "\n")
+    record["yardsticks"] = yardsticks(arguments.threads, record["yardsticks"])
+    if arguments.json:
+        _write(arguments.json, json.dumps(record, indent=1) + "\n")
+    print(f"\n{table.quality_table(record)}\n\n{time.monotonic() - started:.0f} s in all")
+    return record
+
+
+def _chosen(arguments: argparse.Namespace) -> list[Case]:
+    cases = [case for case in all_cases() if (case.quick if arguments.quick else case.full)]
+    chosen = [case for case in cases if arguments.case in case.name]
+    if not chosen:
+        names = "\n  ".join(case.name for case in cases)
+        raise SystemExit(
+            f"--case must be part of a case's name, got {arguments.case!r}:\n  {names}"
+        )
+    return chosen
+
+
+def merged(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """One record of several, in the order of the table; of the same case the last measurement."""
+    first = records[0]
+    for record in records[1:]:
+        for what in ("machine", "versions"):
+            if record[what] != first[what]:
+                raise SystemExit(f"measured apart: {first[what]} and {record[what]}")
+    latest = {result["case"]: result for record in records for result in record["results"]}
+    order = [case.name for case in all_cases() if case.name in latest]
+    rates = first["yardsticks"]
+    best = {name: max(record["yardsticks"][name] for record in records) for name in rates}
+    return first | {"yardsticks": best, "results": [latest[name] for name in order]}
+
+
+def main(words: list[str] | None = None) -> int:
+    arguments = _arguments(words)
+    if arguments.records:
+        record = merged([json.loads(path.read_text()) for path in arguments.records])
+        print(
+            table.heading(record),
+            table.speed_table(record),
+            table.quality_table(record),
+            sep="\n\n",
+        )
+        if arguments.json:
+            _write(arguments.json, json.dumps(record, indent=1) + "\n")
+    else:
+        record = _measure(arguments)
+    if arguments.plot:
+        _write(arguments.plot, plot.draw(record))
+    if arguments.readme:
+        table.into_readme(arguments.readme, record)
+    return 1 if any(result["failed"] for result in record["results"]) else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -18,9 +18,9 @@ struct DeviceFunctions {
   std::unique_ptr<KMeansPasses<T>> (*kmeans)(MatrixView<const T> x, std::span<const double> weights,
                                              const Context& ctx) = nullptr;
   PairwiseDistances<T> pairwise_distances = nullptr;
-  ClusterMomentsPass<T> cluster_moments = nullptr;
-  MeanDistancesPass<T> mean_distances = nullptr;
-  MeanSquaredDistancesPass<T> mean_squared_distances = nullptr;
+  MakeClusterPasses<T> clusters = nullptr;
+  Silhouettes<T> silhouettes = nullptr;
+  SquaredSilhouettes<T> squared_silhouettes = nullptr;
   ScatterPass<T> scatter = nullptr;
   ProjectPass<T> project = nullptr;
 };

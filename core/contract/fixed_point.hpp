@@ -64,6 +64,14 @@ inline double from_limbs(const FixedSum& sum, int bits, double scale) {
   return std::ldexp(static_cast<double>(total), -bits) / scale;
 }
 
+/// The power of two that brings `largest` into [1/2, 1), kept within float32's exponents.
+inline double magnitude_scale(double largest) {
+  if (largest == 0) return 1;
+  int exponent;
+  std::frexp(largest, &exponent);
+  return std::ldexp(1.0, exponent > 126 ? -126 : exponent < -127 ? 127 : -exponent);
+}
+
 /// How the sums of one data set are scaled; fixed before the first addition, from facts that do not
 /// depend on the order of rows.
 struct Frame {

@@ -17,11 +17,10 @@ struct RowBlock {
   std::int64_t rows = 0;
 };
 
-/// Smallest and largest value of each column, and where the first value that is not finite stands.
+/// Smallest and largest value of each column, and the first row with one that is not finite.
 struct ColumnRange {
   std::vector<double> low, high;
   std::int64_t bad_row = -1;  // -1: every value is finite
-  std::int64_t bad_col = -1;
 };
 
 /// For each column the sums of (x - shift) and of its square, scaled by Frame::reach, unweighted.
@@ -29,30 +28,25 @@ struct SpreadSums {
   std::vector<FixedSum> sum, square;
 };
 
-/// Per cluster the sums of weight * (x - shift), of the weights, and the number of rows.
+/// Per cluster the sums of weight * (x - shift) and of the weights.
 struct LloydSums {
   LloydSums() = default;
   LloydSums(std::int64_t clusters, std::int64_t cols)
       : high(static_cast<std::size_t>(clusters * cols)),
         low(high.size()),
-        weight(static_cast<std::size_t>(clusters)),
-        count(static_cast<std::size_t>(clusters)) {}
+        weight(static_cast<std::size_t>(clusters)) {}
 
   LloydSums& operator+=(const LloydSums& other) {
     for (std::size_t i = 0; i < high.size(); ++i) {
       high[i] += other.high[i];
       low[i] += other.low[i];
     }
-    for (std::size_t c = 0; c < count.size(); ++c) {
-      weight[c] += other.weight[c];
-      count[c] += other.count[c];
-    }
+    for (std::size_t c = 0; c < weight.size(); ++c) weight[c] += other.weight[c];
     return *this;
   }
 
   std::vector<std::int64_t> high, low;  // clusters x cols: limbs, apart so that columns vectorise
   std::vector<FixedSum> weight;
-  std::vector<std::int64_t> count;
 };
 
 /// One running model's share of a pass.
@@ -61,6 +55,8 @@ struct LloydTask {
   int slot = 0;  // whose labels the device keeps
   MatrixView<const T> centroids;
   LloydSums* sums = nullptr;   // follows the labels: rows that changed move; null: labels only
+  double inertia_scale = 0;    // of weight * distance as limbs of frame.bits; 0: no inertia wanted
+  FixedSum inertia = {};       // out: sum of weight * distance to the centroid that the label names
   std::int64_t changed = 0;    // out: rows whose label changed, added up over blocks
   std::int64_t rechecked = 0;  // out: rows that the fast filter left to the canonical distance
 };
@@ -102,16 +98,19 @@ class KMeansPasses {
   /// Labels of a slot are -1 (none) after open.
   virtual void open(int slot) = 0;
   virtual void close(int slot) = 0;
+  /// Closes the slot and returns its labels.
+  virtual std::vector<std::int32_t> take_labels(int slot) = 0;
   /// One read of the block for all tasks: labels each row, moves changed rows between the sums.
   virtual void lloyd(RowBlock block, const Frame& frame, std::span<LloydTask<T>> tasks) = 0;
-  /// Sum of weight * distance to the own centroid, limbs of `scale` and frame.bits.
-  virtual FixedSum inertia(RowBlock block, const Frame& frame, int slot,
-                           MatrixView<const T> centroids, double scale) = 0;
   /// The `count` rows of positive weight farthest from their centroid, farthest first, ties to the
   /// lowest row.
   virtual std::vector<FarRow> farthest(RowBlock block, int slot, MatrixView<const T> centroids,
                                        std::int64_t count) = 0;
-  virtual void labels(RowBlock block, int slot, std::span<std::int32_t> out) = 0;
+  virtual std::int32_t label(std::int64_t row, int slot) = 0;
+  /// Each row's label for centroids alone, without a slot or a frame. Returns the first row with a
+  /// value that is not finite, or -1.
+  virtual std::int64_t predict(RowBlock block, MatrixView<const T> centroids,
+                               std::span<std::int32_t> out) = 0;
 };
 
 }  // namespace coterie

@@ -7,19 +7,22 @@
 
 namespace coterie {
 
-/// The columns' means and the sums of products of the centred columns.
+/// Sums over the rows of t = x - shift: of each column, and of the products of each two.
 struct Scatter {
-  std::vector<double> mean;  // cols
+  std::vector<double> sums;  // cols
   Matrix<double> products;   // cols x cols, symmetric
 };
 
-/// Two passes in float64, the same bits for any number of threads.
+/// One pass in float64, the same bits for any number of threads. A value of x that is not finite
+/// leaves its column's product with itself not finite.
 template <class T>
-using ScatterPass = Scatter (*)(MatrixView<const T> x, const Context& ctx);
+using ScatterPass = Scatter (*)(MatrixView<const T> x, const std::vector<double>& shift,
+                                const Context& ctx);
 
 /// out(i, a) = sum over ascending j of (x(i, j) - mean[j]) * axes(a, j), in float64, rounded to T.
+/// Returns whether all those sums are finite, as none is of a row that is not.
 template <class T>
-using ProjectPass = void (*)(MatrixView<const T> x, const std::vector<double>& mean,
+using ProjectPass = bool (*)(MatrixView<const T> x, const std::vector<double>& mean,
                              MatrixView<const double> axes, MatrixView<T> out, const Context& ctx);
 
 }  // namespace coterie

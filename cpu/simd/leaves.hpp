@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "coterie/distances.hpp"
+
 namespace coterie::cpu {
 
 /// Rows of one tile. A tile is stored column by column, so that a vector's lanes are rows and each
@@ -10,6 +12,13 @@ inline constexpr std::int64_t kTileRows = 64;
 
 /// Columns to which rows are padded where lanes are columns: a multiple of every vector's lanes.
 inline constexpr std::int64_t kColumnPad = 8;
+
+/// What makes a column's values and their squares integers.
+struct ColumnScale {
+  double shift;
+  double scale;
+  double square_scale;
+};
 
 /// The innermost loops, compiled once for each instruction set. Tiles are cols x kTileRows, aligned
 /// to 64 bytes, filled from kTileRows rows wherever these lie. Points are count x cols.
@@ -23,13 +32,16 @@ struct Leaves {
   /// out[p * kTileRows + r] = canonical squared distance of row r and point p.
   void (*squared_distances)(const double* tile, std::int64_t cols, const double* points,
                             std::int64_t count, double* out);
-  /// The nearest point of each row, canonically, ties to the lowest.
-  void (*nearest_f64)(const double* tile, std::int64_t cols, const double* points,
-                      std::int64_t count, std::int32_t* nearest);
-  /// The nearest point of each row in float32 and the two smallest squared distances; the second is
-  /// infinite for a single point.
-  void (*nearest_f32)(const float* tile, std::int64_t cols, const float* points, std::int64_t count,
-                      std::int32_t* nearest, float* best, float* second);
+  /// The nearest point of each row, canonically, ties to the lowest; the bits of the rows at no
+  /// finite distance from any.
+  std::uint64_t (*nearest_f64)(const double* tile, std::int64_t cols, const double* points,
+                               std::int64_t count, std::int32_t* nearest);
+  /// The nearest point of each row in float32; the bits of the rows whose second nearest is not
+  /// farther by more than `relative` of its squared distance and 2^-100.
+  std::uint64_t (*nearest_f32)(const float* tile, std::int64_t cols, const float* points,
+                               std::int64_t count, float relative, std::int32_t* nearest);
+  /// The bits of the rows of two tiles' labels that differ.
+  std::uint64_t (*differing)(const std::int32_t* a, const std::int32_t* b);
 
   /// out[r] = canonical squared distance of row r of one tile and row r of the other.
   void (*tile_distances)(const double* a, const double* b, std::int64_t cols, double* out);
@@ -45,27 +57,60 @@ struct Leaves {
   /// Adds the limbs of values[0] to values[count - 1].
   void (*add_limbs)(const double* values, std::int64_t count, double scale, double limb,
                     std::int64_t* high, std::int64_t* low);
-  /// Adds (sign = 1) or takes away (sign = -1) the limbs of weight * (x - shift) in every column.
-  void (*add_row_f32)(const float* x, std::int64_t cols, double weight, const double* shift,
-                      const double* scale, double limb, std::int64_t sign, std::int64_t* high,
-                      std::int64_t* low);
-  void (*add_row_f64)(const double* x, std::int64_t cols, double weight, const double* shift,
-                      const double* scale, double limb, std::int64_t sign, std::int64_t* high,
-                      std::int64_t* low);
+  /// Adds the limbs of a column's shifted values and of their squares: sums are those of the value,
+  /// high and low, and of the square.
+  void (*add_spread)(const double* column, std::int64_t count, const ColumnScale& scale,
+                     double limb, std::int64_t* sums);
+  /// The limbs of weights[r] * (x - shift) of the wanted rows, at high + r * cols and low + r * cols;
+  /// returns the rows that have a low limb other than 0. Weights may be null: all 1.
+  std::uint64_t (*row_limbs_f32)(const float* const* rows, std::uint64_t wanted, std::int64_t cols,
+                                 const double* weights, const double* shift, const double* scale,
+                                 double limb, std::int64_t* high, std::int64_t* low);
+  std::uint64_t (*row_limbs_f64)(const double* const* rows, std::uint64_t wanted,
+                                 std::int64_t cols, const double* weights, const double* shift,
+                                 const double* scale, double limb, std::int64_t* high,
+                                 std::int64_t* low);
+  /// Takes the limbs of the moved rows from the sums of cluster from[r], if not negative, and adds
+  /// them to those of to[r].
+  void (*move_rows)(std::uint64_t moved, const std::int32_t* from, const std::int32_t* to,
+                    const std::int64_t* limbs, std::int64_t cols, std::int64_t* sums);
 
   /// sums[r] += the distance of row r to each point, one point after the other.
   void (*add_distances)(const double* tile, std::int64_t cols, const double* points,
                         std::int64_t count, double* sums);
   /// Replaces values by their roots; aligned to 64 bytes, count a multiple of 8.
   void (*square_roots)(double* values, std::int64_t count);
+  /// out[p * kTileRows + r] = the metric's distance of row r and point p, computed in float64 and
+  /// rounded once. Under Cosine the rows and points have length 1.
+  void (*distances_f32)(const double* tile, std::int64_t cols, const double* points,
+                        std::int64_t count, Metric metric, float* out);
+  void (*distances_f64)(const double* tile, std::int64_t cols, const double* points,
+                        std::int64_t count, Metric metric, double* out);
+  /// turned[r * kTileRows + p] = block[p * kTileRows + r], both kTileRows x kTileRows and aligned.
+  void (*turn_f32)(const float* block, float* turned);
+  void (*turn_f64)(const double* block, double* turned);
+  /// Writes `count` rows of kTileRows values into rows that lie `stride` apart, around the caches
+  /// where the set can. Each row is aligned to 64 bytes.
+  void (*stream_block_f32)(const float* block, std::int64_t count, float* out, std::int64_t stride);
+  void (*stream_block_f64)(const double* block, std::int64_t count, double* out,
+                           std::int64_t stride);
+  /// rows(r, j) = x(r, j) - shift[j], and sums[j] += their sum, for count rows that lie x_stride
+  /// and stride apart.
+  void (*shift_rows_f32)(const float* x, std::int64_t x_stride, std::int64_t count,
+                         std::int64_t cols, const double* shift, double* rows, std::int64_t stride,
+                         double* sums);
+  void (*shift_rows_f64)(const double* x, std::int64_t x_stride, std::int64_t count,
+                         std::int64_t cols, const double* shift, double* rows, std::int64_t stride,
+                         double* sums);
   /// products(i, j) += sum over the rows of rows(r, i) * rows(r, j), for i in [first, last) and j
   /// from the start of i's pad on. Rows are aligned and lie stride apart; stride, cols, first and
   /// last are multiples of kColumnPad.
   void (*add_products)(const double* rows, std::int64_t count, std::int64_t stride,
                        std::int64_t cols, std::int64_t first, std::int64_t last, double* products);
-  /// out[a * kTileRows + r] = sum over ascending columns of row r times axis a. Axes: count x cols.
-  void (*project)(const double* tile, std::int64_t cols, const double* axes, std::int64_t count,
-                  double* out);
+  /// out[a * kTileRows + r] = sum over ascending columns of (row r - mean) times axis a; returns
+  /// whether all of these are finite. Axes: count x cols.
+  bool (*project)(const double* tile, const double* mean, std::int64_t cols, const double* axes,
+                  std::int64_t count, double* out);
 };
 
 /// The widest set that this processor has, or the one that COTERIE_SIMD names. Throws

@@ -4,6 +4,10 @@
 // one copy of those, and a copy built for AVX-512 would crash elsewhere.
 
 #include <cstdint>
+#include <utility>
+#if COTERIE_VECTOR_BYTES >= 32
+#include <immintrin.h>
+#endif
 
 #include "cpu/simd/leaves_sets.hpp"
 
@@ -62,51 +66,87 @@ inline Floats add_square(Floats sum, Floats t) {
 
 // ------------------------------------------------------------------------------------- tiles
 
-// Tiles are filled in blocks of 4 x 4, whatever the set: wider blocks would be put together from
-// 128-bit loads all the same, and through memory that was slower.
+// Tiles are filled from quads, four columns of a row. Four vectors take a quad of four rows each,
+// and turning these 4 x 4 blocks puts a column of all rows into each vector. Rows are loaded in the
+// order in which they lie, which the processor's prefetching follows.
 constexpr int kQuad = 4;
-using FloatQuad __attribute__((vector_size(16))) = float;
-using IntQuad __attribute__((vector_size(16))) = std::int32_t;
-using DoubleQuad __attribute__((vector_size(32))) = double;
+constexpr int kRowsAtOnce = kFloatLanes;
 
-/// Lanes 0 to 3 come from a, 4 to 7 from b.
-template <int... kLanes>
-inline FloatQuad shuffle(FloatQuad a, FloatQuad b) {
-#if defined(__clang__)
-  return __builtin_shufflevector(a, b, kLanes...);
+inline void load_quads(const float* const* rows, std::int64_t col, Floats (&out)[kQuad]) {
+#if COTERIE_VECTOR_BYTES == 16
+  for (int r = 0; r < kQuad; ++r) __builtin_memcpy(&out[r], rows[r] + col, sizeof out[r]);
+#elif COTERIE_VECTOR_BYTES == 32
+  __m256 quads[kQuad];
+  for (int r = 0; r < kQuad; ++r) quads[r] = _mm256_castps128_ps256(_mm_loadu_ps(rows[r] + col));
+  for (int r = 0; r < kQuad; ++r) {
+    out[r] = reinterpret_cast<Floats>(
+        _mm256_insertf128_ps(quads[r], _mm_loadu_ps(rows[kQuad + r] + col), 1));
+  }
 #else
-  return __builtin_shuffle(a, b, IntQuad{kLanes...});
+  __m512 quads[kQuad];
+  for (int r = 0; r < kQuad; ++r) quads[r] = _mm512_castps128_ps512(_mm_loadu_ps(rows[r] + col));
+  rows += kQuad;
+  for (int r = 0; r < kQuad; ++r) {
+    quads[r] = _mm512_insertf32x4(quads[r], _mm_loadu_ps(rows[r] + col), 1);
+  }
+  rows += kQuad;
+  for (int r = 0; r < kQuad; ++r) {
+    quads[r] = _mm512_insertf32x4(quads[r], _mm_loadu_ps(rows[r] + col), 2);
+  }
+  rows += kQuad;
+  for (int r = 0; r < kQuad; ++r) {
+    out[r] = reinterpret_cast<Floats>(_mm512_insertf32x4(quads[r], _mm_loadu_ps(rows[r] + col), 3));
+  }
 #endif
 }
 
-/// Four columns from `col` of four rows.
-inline void load_columns(const float* const* rows, std::int64_t col, FloatQuad (&out)[kQuad]) {
-  FloatQuad row[kQuad];
-#pragma GCC unroll 4
-  for (int r = 0; r < kQuad; ++r) __builtin_memcpy(&row[r], rows[r] + col, sizeof row[r]);
-  const FloatQuad low01 = shuffle<0, 4, 1, 5>(row[0], row[1]);
-  const FloatQuad high01 = shuffle<2, 6, 3, 7>(row[0], row[1]);
-  const FloatQuad low23 = shuffle<0, 4, 1, 5>(row[2], row[3]);
-  const FloatQuad high23 = shuffle<2, 6, 3, 7>(row[2], row[3]);
-  out[0] = shuffle<0, 1, 4, 5>(low01, low23);
-  out[1] = shuffle<2, 3, 6, 7>(low01, low23);
-  out[2] = shuffle<0, 1, 4, 5>(high01, high23);
-  out[3] = shuffle<2, 3, 6, 7>(high01, high23);
+/// Where a lane of a shuffled quad comes from, given the four sources of each quad's lanes.
+template <int... kSources>
+constexpr int source_of(int lane) {
+  constexpr int kAll[] = {kSources...};
+  const int source = kAll[lane % kQuad];
+  return lane / kQuad * kQuad + (source < kQuad ? source : source - kQuad + kFloatLanes);
+}
+template <int... kSources, int... kLanes>
+inline Floats shuffle_lanes(Floats a, Floats b, std::integer_sequence<int, kLanes...>) {
+#if defined(__clang__)
+  return __builtin_shufflevector(a, b, source_of<kSources...>(kLanes)...);
+#else
+  return __builtin_shuffle(a, b, Ints{source_of<kSources...>(kLanes)...});
+#endif
+}
+/// Each quad of the result: lanes 0 to 3 come from a's quad, 4 to 7 from b's.
+template <int... kSources>
+inline Floats shuffle_quads(Floats a, Floats b) {
+  return shuffle_lanes<kSources...>(a, b, std::make_integer_sequence<int, kFloatLanes>());
 }
 
-inline void store_scaled(FloatQuad values, float scale, float* out) {
-  *reinterpret_cast<FloatQuad*>(out) = values * scale;
+/// Four columns from `col` of kRowsAtOnce rows.
+inline void load_columns(const float* const* rows, std::int64_t col, Floats (&out)[kQuad]) {
+  Floats row[kQuad];
+  load_quads(rows, col, row);
+  const Floats low01 = shuffle_quads<0, 4, 1, 5>(row[0], row[1]);
+  const Floats high01 = shuffle_quads<2, 6, 3, 7>(row[0], row[1]);
+  const Floats low23 = shuffle_quads<0, 4, 1, 5>(row[2], row[3]);
+  const Floats high23 = shuffle_quads<2, 6, 3, 7>(row[2], row[3]);
+  out[0] = shuffle_quads<0, 1, 4, 5>(low01, low23);
+  out[1] = shuffle_quads<2, 3, 6, 7>(low01, low23);
+  out[2] = shuffle_quads<0, 1, 4, 5>(high01, high23);
+  out[3] = shuffle_quads<2, 3, 6, 7>(high01, high23);
 }
-inline void store_scaled(FloatQuad values, float, double* out) {
-  *reinterpret_cast<DoubleQuad*>(out) = __builtin_convertvector(values, DoubleQuad);
+
+inline void store_scaled(Floats values, float scale, float* out) { store(out, values * scale); }
+inline void store_scaled(Floats values, float, double* out) {
+  using Wide __attribute__((vector_size(2 * COTERIE_VECTOR_BYTES))) = double;
+  *reinterpret_cast<Wide*>(out) = __builtin_convertvector(values, Wide);
 }
 
 template <class To>
 void fill_tile(const float* const* rows, std::int64_t cols, float scale, To* tile) {
-  for (std::int64_t first = 0; first < kTileRows; first += kQuad) {
+  for (std::int64_t first = 0; first < kTileRows; first += kRowsAtOnce) {
     std::int64_t j = 0;
     for (; j + kQuad <= cols; j += kQuad) {
-      FloatQuad columns[kQuad];
+      Floats columns[kQuad];
       load_columns(rows + first, j, columns);
 #pragma GCC unroll 4
       for (int c = 0; c < kQuad; ++c) {
@@ -115,7 +155,7 @@ void fill_tile(const float* const* rows, std::int64_t cols, float scale, To* til
     }
     for (; j < cols; ++j) {
       To* out = tile + j * kTileRows + first;
-      for (int r = 0; r < kQuad; ++r) out[r] = static_cast<To>(rows[first + r][j] * scale);
+      for (int r = 0; r < kRowsAtOnce; ++r) out[r] = static_cast<To>(rows[first + r][j] * scale);
     }
   }
 }
@@ -134,8 +174,16 @@ void tile_f64(const double* const* rows, std::int64_t cols, double* tile) {
 
 // --------------------------------------------------------------------------------- distances
 
-/// Squared distances of kVectors vectors of rows and kPoints points, held in registers.
-template <int kVectors, int kPoints, class T>
+struct AddSquare {
+  template <class V>
+  V operator()(V sum, V t) const {
+    return add_square(sum, t);
+  }
+};
+
+/// Squared distances of kVectors vectors of rows and kPoints points, held in registers; or what
+/// another Add makes of the differences.
+template <int kVectors, int kPoints, class Add, class T>
 inline void block_distances(const T* tile, std::int64_t cols, const T* points,
                             Vector<T> (&sums)[kPoints][kVectors]) {
   constexpr int kLanes = COTERIE_VECTOR_BYTES / sizeof(T);
@@ -152,21 +200,21 @@ inline void block_distances(const T* tile, std::int64_t cols, const T* points,
     for (int p = 0; p < kPoints; ++p) {
       const Vector<T> c = all(points[p * cols + j]);
 #pragma GCC unroll 16
-      for (int v = 0; v < kVectors; ++v) sums[p][v] = add_square(sums[p][v], x[v] - c);
+      for (int v = 0; v < kVectors; ++v) sums[p][v] = Add()(sums[p][v], x[v] - c);
     }
   }
 }
 
 /// Calls use(point, vector, row, sums) for the points from `first` on, in their order, and each
 /// vector of rows of a tile: kPoints at a time, what is left over in halves.
-template <int kVectors, int kPoints, class T, class Use>
+template <int kVectors, int kPoints, class Add = AddSquare, class T, class Use>
 inline void for_each_distance(const T* tile, std::int64_t cols, const T* points, std::int64_t count,
                               std::int64_t row, const Use& use, std::int64_t first = 0) {
   constexpr int kLanes = COTERIE_VECTOR_BYTES / sizeof(T);
   std::int64_t p = first;
   for (; p + kPoints <= count; p += kPoints) {
     Vector<T> sums[kPoints][kVectors];
-    block_distances<kVectors, kPoints>(tile + row, cols, points + p * cols, sums);
+    block_distances<kVectors, kPoints, Add>(tile + row, cols, points + p * cols, sums);
 #pragma GCC unroll 16
     for (int q = 0; q < kPoints; ++q) {
 #pragma GCC unroll 16
@@ -174,7 +222,7 @@ inline void for_each_distance(const T* tile, std::int64_t cols, const T* points,
     }
   }
   if constexpr (kPoints > 1) {
-    for_each_distance<kVectors, kPoints / 2>(tile, cols, points, count, row, use, p);
+    for_each_distance<kVectors, kPoints / 2, Add>(tile, cols, points, count, row, use, p);
   }
 }
 
@@ -191,8 +239,28 @@ void squared_distances(const double* tile, std::int64_t cols, const double* poin
   }
 }
 
-void nearest_f64(const double* tile, std::int64_t cols, const double* points, std::int64_t count,
-                 std::int32_t* nearest) {
+/// One bit for each lane of a comparison, the first lane lowest.
+template <class Lanes>
+inline std::uint64_t lane_bits(Lanes lanes) {
+  constexpr bool kNarrow = sizeof lanes[0] == 4;
+#if COTERIE_VECTOR_BYTES == 64
+  const auto bits = reinterpret_cast<__m512i>(lanes);
+  return kNarrow ? _mm512_movepi32_mask(bits) : _mm512_movepi64_mask(bits);
+#elif COTERIE_VECTOR_BYTES == 32
+  return static_cast<unsigned>(kNarrow ? _mm256_movemask_ps(reinterpret_cast<__m256>(lanes))
+                                       : _mm256_movemask_pd(reinterpret_cast<__m256d>(lanes)));
+#else
+  std::uint64_t bits = 0;
+  for (int lane = 0; lane < (kNarrow ? kFloatLanes : kDoubleLanes); ++lane) {
+    bits |= static_cast<std::uint64_t>(lanes[lane] & 1) << lane;
+  }
+  return bits;
+#endif
+}
+
+std::uint64_t nearest_f64(const double* tile, std::int64_t cols, const double* points,
+                          std::int64_t count, std::int32_t* nearest) {
+  std::uint64_t out_of_range = 0;
   for (std::int64_t row = 0; row < kTileRows; row += kVectors * kDoubleLanes) {
     Doubles best[kVectors];
     Longs index[kVectors];
@@ -207,20 +275,25 @@ void nearest_f64(const double* tile, std::int64_t cols, const double* points, st
                                            index[v] = closer ? Longs{} + p : index[v];
                                          });
     for (int v = 0; v < kVectors; ++v) {
+      const Longs in_range = best[v] < all(__builtin_inf());
+      out_of_range |= lane_bits(~in_range) << (row + v * kDoubleLanes);
       for (int lane = 0; lane < kDoubleLanes; ++lane) {
         nearest[row + v * kDoubleLanes + lane] = static_cast<std::int32_t>(index[v][lane]);
       }
     }
   }
+  return out_of_range;
 }
 
-void nearest_f32(const float* tile, std::int64_t cols, const float* points, std::int64_t count,
-                 std::int32_t* nearest, float* best_out, float* second_out) {
+std::uint64_t nearest_f32(const float* tile, std::int64_t cols, const float* points,
+                          std::int64_t count, float relative, std::int32_t* nearest) {
+  std::uint64_t unsure = 0;
   for (std::int64_t row = 0; row < kTileRows; row += kVectors * kFloatLanes) {
     Floats best[kVectors], second[kVectors];
     Ints index[kVectors];
     for (int v = 0; v < kVectors; ++v) {
-      best[v] = second[v] = all(__builtin_inff());
+      best[v] = all(__builtin_inff());
+      second[v] = all(0x1.fffffep127f);  // a lone point is sure unless its distance overflows
       index[v] = Ints{};
     }
     for_each_distance<kVectors, kPoints>(
@@ -233,11 +306,23 @@ void nearest_f32(const float* tile, std::int64_t cols, const float* points, std:
         });
     for (int v = 0; v < kVectors; ++v) {
       const std::int64_t at = row + v * kFloatLanes;
-      store(best_out + at, best[v]);
-      store(second_out + at, second[v]);
+      const Ints sure = second[v] - best[v] > all(relative) * second[v] + all(0x1p-100f);
+      unsure |= lane_bits(~sure) << at;
       *reinterpret_cast<Ints*>(nearest + at) = index[v];
     }
   }
+  return unsure;
+}
+
+std::uint64_t differing(const std::int32_t* a, const std::int32_t* b) {
+  std::uint64_t bits = 0;
+  for (std::int64_t r = 0; r < kTileRows; r += kFloatLanes) {
+    Ints left, right;
+    __builtin_memcpy(&left, a + r, sizeof left);
+    __builtin_memcpy(&right, b + r, sizeof right);
+    bits |= lane_bits(left != right) << r;
+  }
+  return bits;
 }
 
 void tile_distances(const double* a, const double* b, std::int64_t cols, double* out) {
@@ -250,91 +335,9 @@ void tile_distances(const double* a, const double* b, std::int64_t cols, double*
   }
 }
 
-// -------------------------------------------------------------------------------------- sums
-
-/// to_integer() of core/contract/fixed_point.hpp, in a form that vectorises.
-inline std::int64_t to_integer(double v) {
-  const double shifted = v + 0x1.8p52;
-  std::int64_t bits;
-  __builtin_memcpy(&bits, &shifted, sizeof bits);
-  return bits - 0x4338000000000000;
-}
-
-/// Calls use(weight * value) for each row; the loop vectorises for either kind of weights.
-template <class Use>
-inline void for_each_weighted(const double* weights, const double* values, std::int64_t count,
-                              const Use& use) {
-  if (weights == nullptr) {
-    for (std::int64_t r = 0; r < count; ++r) use(values[r]);
-  } else {
-    for (std::int64_t r = 0; r < count; ++r) use(weights[r] * values[r]);
-  }
-}
-
-double fold_nearest(const double* distances, const double* weights, std::int64_t count,
-                    double* nearest) {
-  for (std::int64_t r = 0; r < count; ++r) {
-    nearest[r] = distances[r] < nearest[r] ? distances[r] : nearest[r];
-  }
-  double largest = 0;
-  for_each_weighted(weights, nearest, count, [&largest](double value) {
-    largest = value > largest ? value : largest;
-  });
-  return largest;
-}
-
-std::int64_t potential(const double* nearest, const double* distances, const double* weights,
-                       std::int64_t count, double scale) {
-  double least[kTileRows];
-  for (std::int64_t r = 0; r < count; ++r) {
-    least[r] = distances[r] < nearest[r] ? distances[r] : nearest[r];
-  }
-  std::int64_t sum = 0;
-  for_each_weighted(weights, least, count, [&sum, scale](double value) {
-    sum += to_integer(value * scale);
-  });
-  return sum;
-}
-
-void add_limbs(const double* values, std::int64_t count, double scale, double limb,
-               std::int64_t* high, std::int64_t* low) {
-  std::int64_t high_sum = 0, low_sum = 0;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const double scaled = values[i] * scale;
-    const double nearest = (scaled + 0x1.8p52) - 0x1.8p52;  // to_integer(scaled), as a double
-    high_sum += to_integer(scaled);
-    low_sum += to_integer((scaled - nearest) * limb);
-  }
-  *high += high_sum;
-  *low += low_sum;
-}
-
-template <class T>
-void add_row(const T* x, std::int64_t cols, double weight, const double* shift, const double* scale,
-             double limb, std::int64_t sign, std::int64_t* __restrict high,
-             std::int64_t* __restrict low) {
-  for (std::int64_t j = 0; j < cols; ++j) {
-    const double scaled = weight * (static_cast<double>(x[j]) - shift[j]) * scale[j];
-    const double nearest = (scaled + 0x1.8p52) - 0x1.8p52;  // to_integer(scaled), as a double
-    const std::int64_t h = to_integer(scaled);
-    const std::int64_t l = to_integer((scaled - nearest) * limb);
-    high[j] += (h ^ sign) - sign;  // sign is 0 or -1: h or -h without a 64-bit product
-    low[j] += (l ^ sign) - sign;
-  }
-}
-
-void add_row_f32(const float* x, std::int64_t cols, double weight, const double* shift,
-                 const double* scale, double limb, std::int64_t sign, std::int64_t* high,
-                 std::int64_t* low) {
-  add_row(x, cols, weight, shift, scale, limb, sign < 0 ? -1 : 0, high, low);
-}
-void add_row_f64(const double* x, std::int64_t cols, double weight, const double* shift,
-                 const double* scale, double limb, std::int64_t sign, std::int64_t* high,
-                 std::int64_t* low) {
-  add_row(x, cols, weight, shift, scale, limb, sign < 0 ? -1 : 0, high, low);
-}
-
 #include "cpu/simd/leaves_measures.inl"
+#include "cpu/simd/leaves_products.inl"
+#include "cpu/simd/leaves_sums.inl"
 
 }  // namespace
 
@@ -347,14 +350,25 @@ const Leaves& COTERIE_LEAVES_FUNCTION() {
       .squared_distances = squared_distances,
       .nearest_f64 = nearest_f64,
       .nearest_f32 = nearest_f32,
+      .differing = differing,
       .tile_distances = tile_distances,
       .fold_nearest = fold_nearest,
       .potential = potential,
       .add_limbs = add_limbs,
-      .add_row_f32 = add_row_f32,
-      .add_row_f64 = add_row_f64,
+      .add_spread = add_spread,
+      .row_limbs_f32 = row_limbs<float>,
+      .row_limbs_f64 = row_limbs<double>,
+      .move_rows = move_rows,
       .add_distances = add_distances,
       .square_roots = square_roots,
+      .distances_f32 = distances_f32,
+      .distances_f64 = distances_f64,
+      .turn_f32 = turn_f32,
+      .turn_f64 = turn_f64,
+      .stream_block_f32 = stream_block_f32,
+      .stream_block_f64 = stream_block_f64,
+      .shift_rows_f32 = shift_rows_f32,
+      .shift_rows_f64 = shift_rows_f64,
       .add_products = add_products,
       .project = project,
   };

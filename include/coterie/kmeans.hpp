@@ -32,6 +32,7 @@ struct KMeansResult {
   Matrix<T> centroids;               // clusters x cols
   double inertia = 0;                // sum of weight * squared distance to the own centroid
   std::int64_t iterations = 0;
+  std::int64_t occupied = 0;   // clusters that have a row: fewer than asked for if rows coincide
   std::int64_t rechecked = 0;  // labels that float32 could not decide and float64 did
 };
 
@@ -69,7 +70,14 @@ struct Assignment {
   double inertia = 0;
 };
 
-/// Nearest centroid of each row by the canonical distance, ties to the lowest index.
+/// Writes each row's nearest centroid by the canonical distance, ties to the lowest index. Reads x
+/// once; O(rows * centroids * cols) time, no memory for each row. When a value of x is not finite it
+/// throws std::invalid_argument, and labels hold anything.
+template <class T>
+void predict(MatrixView<const T> x, MatrixView<const T> centroids, std::span<std::int32_t> labels,
+             const Context& ctx = {});
+
+/// The same with the inertia, for which x is read twice; weights as in KMeansParams.
 template <class T>
 Assignment assign(MatrixView<const T> x, MatrixView<const T> centroids,
                   std::span<const double> weights = {}, const Context& ctx = {});
@@ -94,5 +102,9 @@ extern template COTERIE_API Assignment assign(MatrixView<const float>, MatrixVie
                                               std::span<const double>, const Context&);
 extern template COTERIE_API Assignment assign(MatrixView<const double>, MatrixView<const double>,
                                               std::span<const double>, const Context&);
+extern template COTERIE_API void predict(MatrixView<const float>, MatrixView<const float>,
+                                         std::span<std::int32_t>, const Context&);
+extern template COTERIE_API void predict(MatrixView<const double>, MatrixView<const double>,
+                                         std::span<std::int32_t>, const Context&);
 
 }  // namespace coterie

@@ -33,6 +33,9 @@ void bind_distances(py::module_& m) {
   py::native_enum<Metric>(m, "Metric", "enum.Enum")
       .value("euclidean", Metric::Euclidean)
       .value("sqeuclidean", Metric::SquaredEuclidean)
+      .value("cosine", Metric::Cosine)
+      .value("manhattan", Metric::Manhattan)
+      .value("chebyshev", Metric::Chebyshev)
       .finalize();
   bind<float>(m);
   bind<double>(m);

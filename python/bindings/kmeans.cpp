@@ -22,6 +22,7 @@ struct Fit {
   py::array centroids;
   double inertia;
   std::int64_t iterations;
+  std::int64_t occupied;
   std::int64_t rechecked;
 };
 
@@ -41,7 +42,7 @@ std::vector<Fit> to_fits(std::vector<KMeansResult<T>>&& results) {
   std::vector<Fit> fits;
   for (auto& result : results) {
     fits.push_back({to_numpy(std::move(result.labels)), to_numpy(std::move(result.centroids)),
-                    result.inertia, result.iterations, result.rechecked});
+                    result.inertia, result.iterations, result.occupied, result.rechecked});
   }
   return fits;
 }
@@ -91,6 +92,26 @@ void bind_plusplus(py::module_& m) {
 }
 
 template <class T>
+void bind_predict(py::module_& m) {
+  m.def(
+      "predict",
+      [](const Array<T>& x, const Array<T>& centroids, Array<std::int32_t>& labels, Device device,
+         const py::object& progress) {
+        const auto rows = as_rows(x, "x"), centres = as_rows(centroids, "centroids");
+        if (labels.ndim() != 1 || (labels.flags() & py::array::c_style) == 0) {
+          throw std::invalid_argument("labels must be contiguous");
+        }
+        const std::span out(labels.mutable_data(), static_cast<std::size_t>(labels.size()));
+        run(device, progress, [&](const Context& context) {
+          predict<T>(rows, centres, out, context);
+          return true;
+        });
+      },
+      py::arg("x").noconvert(), py::arg("centroids").noconvert(), py::arg("labels").noconvert(),
+      py::kw_only(), py::arg("device"), py::arg("progress") = py::none());
+}
+
+template <class T>
 void bind_assign(py::module_& m) {
   m.def(
       "assign",
@@ -119,11 +140,14 @@ void bind_kmeans(py::module_& m) {
       .def_readonly("centroids", &Fit::centroids)
       .def_readonly("inertia", &Fit::inertia)
       .def_readonly("iterations", &Fit::iterations)
+      .def_readonly("occupied", &Fit::occupied)
       .def_readonly("rechecked", &Fit::rechecked);
   bind_sweep<float>(m);
   bind_sweep<double>(m);
   bind_plusplus<float>(m);
   bind_plusplus<double>(m);
+  bind_predict<float>(m);
+  bind_predict<double>(m);
   bind_assign<float>(m);
   bind_assign<double>(m);
 }

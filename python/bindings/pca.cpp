@@ -19,14 +19,16 @@ template <class T>
 void bind(py::module_& m) {
   m.def(
       "pca",
-      [](const Array<T>& x, Device device, const py::object& progress) {
+      [](const Array<T>& x, std::int64_t components, Device device, const py::object& progress) {
         const auto rows = as_rows(x, "x");
-        auto found =
-            run(device, progress, [&](const Context& context) { return pca<T>(rows, context); });
+        auto found = run(device, progress, [&](const Context& context) {
+          return pca<T>(rows, {.components = components}, context);
+        });
         return Axes{to_numpy(std::move(found.mean)), to_numpy(std::move(found.explained_variance)),
                     to_numpy(std::move(found.components)), found.total_variance};
       },
-      py::arg("x").noconvert(), py::kw_only(), py::arg("device"), py::arg("progress") = py::none());
+      py::arg("x").noconvert(), py::kw_only(), py::arg("components"), py::arg("device"),
+      py::arg("progress") = py::none());
   m.def(
       "pca_transform",
       [](const Array<T>& x, const Array<double>& mean, const Array<double>& axes, Array<T>& out,

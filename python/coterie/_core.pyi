@@ -21,6 +21,9 @@ class Device(Enum):
 class Metric(Enum):
     euclidean = 0
     sqeuclidean = 1
+    cosine = 2
+    manhattan = 3
+    chebyshev = 4
 
 class Seeding(Enum):
     plus_plus = 0
@@ -47,6 +50,8 @@ class KMeansFit:
     def inertia(self) -> float: ...
     @property
     def iterations(self) -> int: ...
+    @property
+    def occupied(self) -> int: ...
     @property
     def rechecked(self) -> int: ...
 
@@ -98,6 +103,14 @@ def kmeans_plusplus(
     device: Device,
     progress: _Progress = None,
 ) -> NDArray[np.int64]: ...
+def predict(
+    x: NDArray[_Float],
+    centroids: NDArray[_Float],
+    labels: _Labels,
+    *,
+    device: Device,
+    progress: _Progress = None,
+) -> None: ...
 def assign(
     x: NDArray[_Float],
     centroids: NDArray[_Float],
@@ -140,7 +153,9 @@ def gap_statistic(
     device: Device,
     progress: _Progress = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
-def pca(x: NDArray[_Float], *, device: Device, progress: _Progress = None) -> PrincipalAxes: ...
+def pca(
+    x: NDArray[_Float], *, components: int, device: Device, progress: _Progress = None
+) -> PrincipalAxes: ...
 def pca_transform(
     x: NDArray[_Float],
     *,

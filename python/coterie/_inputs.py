@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
+from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
 
 # Importing _threads makes the engine's threads known to threadpoolctl.
@@ -27,13 +28,6 @@ def as_device(name: str) -> _core.Device:
     if name not in _core.Device.__members__:
         raise ValueError(f"device must be 'auto', 'cpu' or 'cuda', got {name!r}")
     return _core.Device[name]
-
-
-def as_metric(name: str) -> _core.Metric:
-    """The engine's name of a metric."""
-    if name not in _core.Metric.__members__:
-        raise ValueError(f"metric must be 'euclidean' or 'sqeuclidean', got {name!r}")
-    return _core.Metric[name]
 
 
 def adopt(X: Any) -> Any:
@@ -54,14 +48,38 @@ def adopt(X: Any) -> Any:
     return X
 
 
-def check_rows(X: Any, name: str = "X") -> Any:
-    """A finite float32 or float64 matrix, or a CSR one; for functions."""
-    return check_array(adopt(X), accept_sparse="csr", dtype=FLOATS, input_name=name)
+def check_rows(X: Any, name: str = "X", *, finite: bool = True) -> Any:
+    """A float32 or float64 matrix, or a CSR one; for functions. Finite, unless the caller has the
+    engine see to that."""
+    return check_array(
+        adopt(X), accept_sparse="csr", dtype=FLOATS, input_name=name, ensure_all_finite=finite
+    )
 
 
-def check_rows_of(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
+def check_rows_of(estimator: BaseEstimator, X: Any, *, reset: bool, finite: bool = True) -> Any:
     """The same for an estimator's method; remembers or compares the features."""
-    return validate_data(estimator, adopt(X), reset=reset, accept_sparse="csr", dtype=FLOATS)
+    return validate_data(
+        estimator,
+        adopt(X),
+        reset=reset,
+        accept_sparse="csr",
+        dtype=FLOATS,
+        ensure_all_finite=finite,
+    )
+
+
+@contextmanager
+def finite_by_engine(
+    X: Any, name: str = "X", estimator: BaseEstimator | None = None
+) -> Iterator[None]:
+    """Around engine calls on rows checked with ``finite=False``: the engine reads them anyway and
+    refuses what is not finite; only then are they read again, to say it as scikit-learn does."""
+    try:
+        yield
+    except ValueError:
+        who = None if estimator is None else type(estimator).__name__
+        assert_all_finite(X, input_name=name, estimator_name=who)
+        raise
 
 
 def check_weights(sample_weight: Any, X: Any) -> NDArray[np.float64] | None:

@@ -28,6 +28,7 @@ from coterie._inputs import (
     check_rows_of,
     check_weights,
     dense,
+    finite_by_engine,
     row_blocks,
     unchanged_on_error,
 )
@@ -150,7 +151,15 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     def predict(self, X: Any) -> NDArray[np.int32]:
         """Label of the nearest centre of each row, ties to the lower label."""
         check_is_fitted(self)
-        return self._assign(check_rows_of(self, X, reset=False), None)[0]
+        X = check_rows_of(self, X, reset=False, finite=False)
+        dtype = np.result_type(X.dtype, self.cluster_centers_.dtype)
+        centers = dense(self.cluster_centers_, dtype)
+        labels = np.empty(X.shape[0], np.int32)
+        device = as_device(self.device)
+        with finite_by_engine(X, estimator=self):
+            for block, rows in row_blocks(X, dtype):
+                _core.predict(rows, centers, labels[block], device=device)
+        return labels
 
     def transform(self, X: Any) -> Matrix:
         """Distance of each row to each centre."""
@@ -161,23 +170,17 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         """Minus the inertia that X has with the fitted centres."""
         check_is_fitted(self)
         X = check_rows_of(self, X, reset=False)
-        return -self._assign(X, check_weights(sample_weight, X))[1]
-
-    def _assign(
-        self, X: Any, weights: NDArray[np.float64] | None
-    ) -> tuple[NDArray[np.int32], float]:
+        weights = check_weights(sample_weight, X)
         dtype = np.result_type(X.dtype, self.cluster_centers_.dtype)
         centers = dense(self.cluster_centers_, dtype)
-        labels = np.empty(X.shape[0], np.int32)
         inertia = 0.0
         for block, rows in row_blocks(X, dtype):
             counts = None if weights is None else weights[block]
-            ignored = counts is not None and not counts.any()  # which the engine would refuse
-            labels[block], part = _core.assign(
-                rows, centers, weights=None if ignored else counts, device=as_device(self.device)
-            )
-            inertia += 0.0 if ignored else part
-        return labels, inertia
+            if counts is not None and not counts.any():
+                continue  # the engine would refuse them
+            device = as_device(self.device)
+            inertia += _core.assign(rows, centers, weights=counts, device=device)[1]
+        return -inertia
 
     def _distances(self, X: Any) -> Matrix:
         dtype = np.result_type(X.dtype, self.cluster_centers_.dtype)
@@ -241,7 +244,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         return dense(centers)
 
     def _keep(self, fit: _core.KMeansFit) -> None:
-        distinct = np.count_nonzero(np.bincount(fit.labels, minlength=self.n_clusters))
+        distinct = fit.occupied
         if distinct < self.n_clusters:
             warnings.warn(
                 f"Number of distinct clusters ({distinct}) found smaller than n_clusters "
@@ -269,7 +272,8 @@ def fit_all(models: Sequence[KMeans], X: Any, sample_weight: Any) -> Any:
     """Fits models that differ in n_clusters alone, in one sweep; returns X as it was checked."""
     first = models[0]
     with unchanged_on_error(*models):
-        X = check_rows_of(first, X, reset=True)
+        # A callable init sees X before the engine does.
+        X = check_rows_of(first, X, reset=True, finite=callable(first.init))
         features = {name: vars(first)[name] for name in _FEATURES if name in vars(first)}
         for model in models:
             model.__dict__.update(features)
@@ -280,7 +284,7 @@ def fit_all(models: Sequence[KMeans], X: Any, sample_weight: Any) -> Any:
         if isinstance(first.init, str):
             seed = check_random_state(first.random_state).randint(2**31)
             seeding = _SEEDINGS[first.init]
-        with progress_bar(first.verbose) as report:
+        with finite_by_engine(X, estimator=first), progress_bar(first.verbose) as report:
             fits = _core.kmeans_sweep(
                 dense(X),
                 [(int(m.n_clusters), given) for m, given in zip(models, starts, strict=True)],

@@ -15,11 +15,21 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
+from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from coterie import _core
-from coterie._inputs import FLOATS, Matrix, adopt, as_device, dense, row_blocks, unchanged_on_error
+from coterie._inputs import (
+    FLOATS,
+    Matrix,
+    adopt,
+    as_device,
+    dense,
+    finite_by_engine,
+    row_blocks,
+    unchanged_on_error,
+)
 from coterie._pca_components import count_components, solver_of, wanted_components
 
 _SPARSE_SOLVERS = ("auto", "arpack", "covariance_eigh")
@@ -28,8 +38,8 @@ _SPARSE_SOLVERS = ("auto", "arpack", "covariance_eigh")
 class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Principal component analysis; scikit-learn's ``PCA`` with a ``device``.
 
-    Always exact: the covariance is summed in float64 from centred differences and its
-    eigenproblem solved in float64, whatever ``svd_solver`` and the dtype of X. Same bits for any
+    Always exact: the covariance is summed in float64 from differences to a value near the mean and
+    its eigenproblem solved in float64, whatever ``svd_solver`` and the dtype of X. Same bits for any
     number of threads; across instruction sets and devices the variances agree to 1e-10 of the
     largest.
 
@@ -134,7 +144,9 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> Matrix:
         """X along the axes: one column for each component."""
         check_is_fitted(self)
-        return self._project(self._check(X, reset=False))
+        X = self._check(X, reset=False)
+        with finite_by_engine(X, estimator=self):
+            return self._project(X)
 
     def inverse_transform(self, X: Any) -> Matrix:
         """Rows in the space of the features whose ``transform`` is X."""
@@ -143,7 +155,8 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         axes = self.components_
         if self.whiten:
             axes = np.sqrt(self.explained_variance_)[:, np.newaxis] * axes
-        original: Matrix = X @ axes + self.mean_
+        original: Matrix = X @ axes
+        original += self.mean_
         return original
 
     def get_covariance(self) -> Matrix:
@@ -188,6 +201,7 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             dtype=FLOATS,
             accept_sparse=("csr", "csc"),
             ensure_min_samples=2 if reset else 1,  # a single row has no variance
+            ensure_all_finite=False,  # the engine sees to that
         )
 
     def _fit(self, X: Any) -> Any:
@@ -201,7 +215,11 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             X = self._check(X, reset=True)
             self._fit_svd_solver = solver_of(self.svd_solver, self.n_components, X)
             wanted = wanted_components(self.n_components, self._fit_svd_solver, X.shape)
-            self._keep(_core.pca(dense(X), device=as_device(self.device)), wanted, X)
+            # A fraction or "mle" is known only from all of them.
+            asked = max(int(wanted), 1) if isinstance(wanted, Integral) else 0
+            with finite_by_engine(X, estimator=self):
+                axes = _core.pca(dense(X), components=asked, device=as_device(self.device))
+            self._keep(axes, wanted, X)
         return X
 
     def _keep(self, axes: _core.PrincipalAxes, wanted: Any, X: Any) -> None:
@@ -216,7 +234,9 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.explained_variance_ = variance[:kept]
         self.explained_variance_ratio_ = ratio[:kept]
         self.singular_values_ = np.sqrt(self.explained_variance_ * (X.shape[0] - 1))
-        self.noise_variance_ = float(np.mean(variance[kept:])) if kept < min(X.shape) else 0.0
+        left_out = min(X.shape) - kept
+        unexplained = axes.total_variance - float(axes.explained_variance[:kept].sum())
+        self.noise_variance_ = max(unexplained, 0.0) / left_out if left_out else 0.0
 
     def _above_noise(self) -> NDArray[Any]:
         above = np.maximum(self.explained_variance_ - self.noise_variance_, 0)
@@ -233,6 +253,7 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         mean = self.mean_.astype(np.float64)
         out = np.empty((X.shape[0], self.n_components_), dtype)
         if self.n_components_ == 0:
+            assert_all_finite(X, input_name="X", estimator_name="PCA")
             return out
         for block, rows in row_blocks(X.tocsr() if issparse(X) else X, dtype):
             _core.pca_transform(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state, check_X_y
+from sklearn.utils import (
+    check_array,
+    check_consistent_length,
+    check_random_state,
+    check_X_y,
+    column_or_1d,
+)
 
 from coterie import _core
 from coterie._inputs import (
@@ -15,7 +21,6 @@ from coterie._inputs import (
     Matrix,
     adopt,
     as_device,
-    as_metric,
     check_rows,
     dense,
     is_packed,
@@ -34,6 +39,19 @@ __all__ = [
 ]
 
 _BLOCK_BYTES = 64 << 20
+_LINE_BYTES = 64
+# scikit-learn's names of a metric, and the engine's.
+_METRICS = {
+    "euclidean": "euclidean",
+    "l2": "euclidean",
+    "sqeuclidean": "sqeuclidean",
+    "cosine": "cosine",
+    "manhattan": "manhattan",
+    "l1": "manhattan",
+    "cityblock": "manhattan",
+    "chebyshev": "chebyshev",
+}
+_SILHOUETTE_METRICS = ("euclidean", "l2", "sqeuclidean")
 
 
 def silhouette_samples(
@@ -46,7 +64,7 @@ def silhouette_samples(
     """
     X, codes = _check_labelled(X, labels)
     return _core.silhouette_samples(
-        dense(X), codes, metric=as_metric(metric), device=as_device(device)
+        dense(X), codes, metric=_as_metric(metric, _SILHOUETTE_METRICS), device=as_device(device)
     )
 
 
@@ -90,7 +108,7 @@ def silhouette_score_sampled(
         codes,
         sample_size=int(sample_size),
         seed=check_random_state(random_state).randint(2**31),
-        metric=as_metric(metric),
+        metric=_as_metric(metric, _SILHOUETTE_METRICS),
         device=as_device(device),
     )
 
@@ -154,7 +172,9 @@ def pairwise_distances(
 ) -> Matrix:
     """Distance of each row of X to each row of Y (to each row of X without Y).
 
-    Computed from differences in float64 and rounded once, so that equal rows are exactly 0 apart.
+    ``metric`` is "euclidean" ("l2"), "sqeuclidean", "cosine", "manhattan" ("l1", "cityblock") or
+    "chebyshev". Computed from differences in float64 and rounded once, so that equal rows are
+    exactly 0 apart; under "cosine" a row of zeros is 1 from all rows but itself.
     The result has the dtype of X and Y, float64 if they differ, and is written into ``out`` if
     that is given: an array of this dtype and of shape (rows of X, rows of Y) with contiguous rows.
     """
@@ -168,7 +188,7 @@ def pairwise_distances(
             f"with strides {out.strides} and shape {out.shape}"
         )
     _core.pairwise_distances(
-        left, right, metric=as_metric(metric), out=out, device=as_device(device)
+        left, right, metric=_as_metric(metric), out=out, device=as_device(device)
     )
     return out
 
@@ -194,19 +214,30 @@ def pairwise_distances_chunked(
         block = left[start : start + rows]
         out = np.empty((block.shape[0], right.shape[0]), block.dtype)
         _core.pairwise_distances(
-            block, right, metric=as_metric(metric), out=out, device=as_device(device)
+            block, right, metric=_as_metric(metric), out=out, device=as_device(device)
         )
         yield out
 
 
+def _as_metric(name: str, known: Sequence[str] = tuple(_METRICS)) -> _core.Metric:
+    """The engine's name of a metric; `known` are those that the call takes."""
+    if name not in known:
+        raise ValueError(f"metric must be one of {', '.join(map(repr, known))}, got {name!r}")
+    return _core.Metric[_METRICS[name]]
+
+
 def _empty(shape: tuple[int, int], dtype: np.dtype[Any]) -> Matrix:
+    """Aligned to a line of the cache, which the engine can then write without reading it."""
+    size = shape[0] * shape[1] * dtype.itemsize
     try:
-        return np.empty(shape, dtype)
+        memory = np.empty(size + _LINE_BYTES, np.uint8)
     except MemoryError:
         raise MemoryError(
-            f"the {shape[0]} x {shape[1]} distances need {shape[0] * shape[1] * dtype.itemsize} "
-            "bytes: use pairwise_distances_chunked(), or give an out= on disk (numpy.memmap)"
+            f"the {shape[0]} x {shape[1]} distances need {size} bytes: use "
+            "pairwise_distances_chunked(), or give an out= on disk (numpy.memmap)"
         ) from None
+    start = -memory.ctypes.data % _LINE_BYTES
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def _check_pair(X: Any, Y: Any) -> tuple[Matrix, Matrix]:
@@ -222,8 +253,12 @@ def _check_pair(X: Any, Y: Any) -> tuple[Matrix, Matrix]:
 
 
 def _check_labelled(X: Any, labels: Any) -> tuple[Any, NDArray[np.int32]]:
-    """The checked data, and the labels as int32 numbers, which the engine checks."""
-    X, labels = check_X_y(adopt(X), labels, accept_sparse="csr", dtype=FLOATS)
+    """The data, and the labels as int32 numbers; the engine checks that X is finite and counts
+    the labels."""
+    X = check_array(adopt(X), accept_sparse="csr", dtype=FLOATS, ensure_all_finite=False)
+    labels = check_array(labels, ensure_2d=False, dtype=None, input_name="labels")
+    labels = column_or_1d(labels)
+    check_consistent_length(X, labels)
     small = np.iinfo(np.int32)
     if labels.dtype.kind not in "iu" or labels.min() < small.min or labels.max() > small.max:
         labels = np.unique(labels, return_inverse=True)[1]

@@ -20,6 +20,9 @@ MEASURES = {
 }
 
 
+METRICS = ("euclidean", "sqeuclidean", "cosine", "manhattan", "chebyshev")
+
+
 @pytest.mark.parametrize("name", MEASURES)
 def test_measures_are_scikit_learns(name, dtype):
     x, labels = grouped(dtype=dtype)
@@ -95,7 +98,7 @@ def test_same_bits_on_1_2_and_7_threads(threads):
                 metrics.silhouette_samples(x, labels, metric="sqeuclidean").tobytes(),
                 metrics.davies_bouldin_score(x, labels),
                 metrics.calinski_harabasz_score(x, labels),
-                metrics.pairwise_distances(x[:200]).tobytes(),
+                *(metrics.pairwise_distances(x[:200], metric=m).tobytes() for m in METRICS),
                 b"".join(array.tobytes() for array in gap),
             )
         )
@@ -114,7 +117,7 @@ def test_the_gap_finds_three_far_groups():
     assert gap.log_dispersion[2] == pytest.approx(np.log(KMeans(3, random_state=0).fit(x).inertia_))
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean"])
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean", "cityblock", "chebyshev"])
 def test_distances_are_exact_to_the_last_rounding(metric, dtype):
     x, y = grouped(70, 5, dtype=dtype)[0] + dtype(1e4), grouped(31, 5, dtype=dtype, seed=1)[0]
     exact = cdist(x.astype(float), y.astype(float), metric)
@@ -124,6 +127,37 @@ def test_distances_are_exact_to_the_last_rounding(metric, dtype):
     own = metrics.pairwise_distances(x, metric=metric)
     assert (own.diagonal() == 0).all()
     np.testing.assert_array_equal(own, own.T)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    ["euclidean", "l2", "sqeuclidean", "cosine", "manhattan", "l1", "cityblock", "chebyshev"],
+)
+def test_distances_are_scikit_learns(metric, dtype):
+    x, y = grouped(40, 6, dtype=dtype)[0], grouped(31, 6, dtype=dtype, seed=1)[0]
+    x[3] = x[4] = y[5] = 0
+    for left, right in ((x, y), (x, None), (x[:, :1], y[:, :1])):
+        np.testing.assert_allclose(
+            metrics.pairwise_distances(left, right, metric),
+            sklearn.metrics.pairwise_distances(left, right, metric),
+            atol=20 * np.finfo(dtype).eps * 50,
+        )
+
+
+def test_blocks_under_cosine_are_0_on_the_diagonal():
+    x = np.zeros((5, 3))
+    whole = metrics.pairwise_distances(x, metric="cosine")
+    np.testing.assert_array_equal(whole, 1 - np.eye(5))
+    blocks = metrics.pairwise_distances_chunked(x, metric="cosine", rows=2)
+    np.testing.assert_array_equal(np.vstack(list(blocks)), whole)
+
+
+def test_a_large_matrix_is_aligned_to_lines_of_the_cache():
+    x = grouped(2912, 2, dtype=np.float32)[0]  # 34 MB, which is written around the caches
+    found = metrics.pairwise_distances(x)
+    assert found.ctypes.data % 64 == 0
+    np.testing.assert_array_equal(found, metrics.pairwise_distances(x, out=np.empty_like(found)))
+    np.testing.assert_array_equal(found[5], metrics.pairwise_distances(x[5:6], x)[0])
 
 
 def test_distances_go_into_a_given_array():
@@ -209,10 +243,16 @@ X, LABELS = grouped(20)
             lambda: metrics.calinski_harabasz_score(X, LABELS[:-1]),
             "inconsistent numbers",
         ),
-        (lambda: metrics.silhouette_score(X * np.nan, LABELS), "contains NaN"),
+        (lambda: metrics.silhouette_score(X * np.nan, LABELS), "got NaN in row 0, column 0"),
+        (lambda: metrics.davies_bouldin_score(X * np.inf, LABELS), "got -?infinity in row 0"),
+        (lambda: metrics.davies_bouldin_score(X, LABELS * np.nan), "labels contains NaN"),
         (
             lambda: metrics.silhouette_score(X, LABELS, metric="cosine"),
             "metric must be",
+        ),
+        (
+            lambda: metrics.pairwise_distances(X, metric="hamming"),
+            "metric must be one of 'euclidean', 'l2', .*, got 'hamming'",
         ),
         (lambda: metrics.silhouette_score(X, LABELS, device="gpu"), "device must be"),
         (lambda: metrics.silhouette_score_sampled(X, LABELS, sample_size=0), "sample_size"),

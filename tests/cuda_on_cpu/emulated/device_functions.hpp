@@ -2,15 +2,11 @@
 
 // What a kernel may call. The names are CUDA's.
 
+#include <atomic>
 #include <cstring>
 #include <type_traits>
 
 #include "emulated/grid.hpp"
-
-extern uint3 threadIdx;
-extern uint3 blockIdx;
-extern dim3 blockDim;
-extern dim3 gridDim;
 
 #define COTERIE_DYNAMIC_SHARED(T, name) \
   T* const name = reinterpret_cast<T*>(::cuda_on_cpu::dynamic_shared_memory())
@@ -74,25 +70,25 @@ inline unsigned __ballot_sync(unsigned mask, int condition) {
   return ballot;
 }
 
-// A fiber is never interrupted, so these need no more than what they say.
+// A fiber is never interrupted; that these are atomic matters to ThreadSanitizer.
 template <cuda_on_cpu::AtomicInteger T>
 T atomicAdd(T* to, T value) {
-  const T old = *to;
-  *to = static_cast<T>(old + value);
-  return old;
+  return std::atomic_ref<T>(*to).fetch_add(value, std::memory_order_relaxed);
 }
 
 template <cuda_on_cpu::AtomicInteger T>
 T atomicMin(T* to, T value) {
-  const T old = *to;
-  if (value < old) *to = value;
+  const std::atomic_ref<T> atom(*to);
+  const T old = atom.load(std::memory_order_relaxed);
+  if (value < old) atom.store(value, std::memory_order_relaxed);
   return old;
 }
 
 template <cuda_on_cpu::AtomicInteger T>
 T atomicMax(T* to, T value) {
-  const T old = *to;
-  if (value > old) *to = value;
+  const std::atomic_ref<T> atom(*to);
+  const T old = atom.load(std::memory_order_relaxed);
+  if (value > old) atom.store(value, std::memory_order_relaxed);
   return old;
 }
 

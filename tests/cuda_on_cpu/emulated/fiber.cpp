@@ -7,10 +7,7 @@
 #include <cstdlib>
 #include <new>
 
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
-#endif
+#include "emulated/sanitizers.hpp"
 
 namespace cuda_on_cpu {
 namespace {
@@ -29,7 +26,7 @@ __attribute__((naked, noinline)) void swap_stacks(void** /*from*/, void* /*to*/)
       "popq %r15\n popq %r14\n popq %r13\n popq %r12\n popq %rbx\n popq %rbp\n ret\n");
 }
 
-void swap_states(void*& from, void*& to) { swap_stacks(&from, to); }
+COTERIE_UNCOUNTED void swap_states(void*& from, void*& to) { swap_stacks(&from, to); }
 
 void make_state(void*& state, char* stack, void (*entry)()) {
   // As swap_stacks() leaves it: six registers, the address to return to, and one word so that the
@@ -40,7 +37,7 @@ void make_state(void*& state, char* stack, void (*entry)()) {
   state = top;
 }
 #else
-void swap_states(ucontext_t& from, ucontext_t& to) { swapcontext(&from, &to); }
+COTERIE_UNCOUNTED void swap_states(ucontext_t& from, ucontext_t& to) { swapcontext(&from, &to); }
 
 void make_state(ucontext_t& state, char* stack, void (*entry)()) {
   getcontext(&state);
@@ -51,38 +48,25 @@ void make_state(ucontext_t& state, char* stack, void (*entry)()) {
 }
 #endif
 
-// AddressSanitizer has to be told of every change of stacks.
-#if defined(__SANITIZE_ADDRESS__)
-void before_switch(void** keep, const void* stack, std::size_t size) {
-  __sanitizer_start_switch_fiber(keep, stack, size);
-}
-void after_switch(void* kept, const void** stack, std::size_t* size) {
-  __sanitizer_finish_switch_fiber(kept, stack, size);
-}
-void forget_frames(void* stack) { __asan_unpoison_memory_region(stack, kStack); }
-#else
-void before_switch(void**, const void*, std::size_t) {}
-void after_switch(void*, const void**, std::size_t*) {}
-void forget_frames(void*) {}
-#endif
-
 }  // namespace
 
 Fiber::Fiber()
     : memory_(mmap(nullptr, kGuard + kStack, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)),
+      tsan_inside_(sanitizers::create_thread()) {
   if (memory_ == MAP_FAILED) throw std::bad_alloc();
   mprotect(memory_, kGuard, PROT_NONE);  // too deep a stack stops here, not in other memory
 }
 
 Fiber::~Fiber() {
-  forget_frames(static_cast<char*>(memory_) + kGuard);
+  sanitizers::destroy_thread(tsan_inside_);
+  sanitizers::allow(static_cast<char*>(memory_) + kGuard, kStack);
   munmap(memory_, kGuard + kStack);
 }
 
 void Fiber::start(void (*body)()) {
   char* stack = static_cast<char*>(memory_) + kGuard;
-  forget_frames(stack);
+  sanitizers::allow(stack, kStack);  // the frames of an earlier call
   body_ = body;
   finished_ = false;
   asan_inside_ = nullptr;
@@ -91,29 +75,32 @@ void Fiber::start(void (*body)()) {
 
 void Fiber::resume() {
   running = this;
-  before_switch(&asan_outside_, static_cast<char*>(memory_) + kGuard, kStack);
+  sanitizers::before_switch(&asan_outside_, static_cast<char*>(memory_) + kGuard, kStack);
+  tsan_outside_ = sanitizers::current_thread();
+  sanitizers::become(tsan_inside_);
   swap_states(outside_, inside_);
-  after_switch(asan_outside_, nullptr, nullptr);
+  sanitizers::after_switch(asan_outside_, nullptr, nullptr);
   running = nullptr;
 }
 
-void Fiber::enter() {
+COTERIE_UNCOUNTED void Fiber::enter() {
   Fiber* self = running;
-  after_switch(nullptr, &self->outer_stack_, &self->outer_size_);
+  sanitizers::after_switch(nullptr, &self->outer_stack_, &self->outer_size_);
   self->body_();
   self->finished_ = true;
   self->leave(true);
   std::abort();  // a finished fiber is never resumed
 }
 
-void Fiber::pause() {
+COTERIE_UNCOUNTED void Fiber::pause() {
   Fiber* self = running;
   self->leave(false);
-  after_switch(self->asan_inside_, &self->outer_stack_, &self->outer_size_);
+  sanitizers::after_switch(self->asan_inside_, &self->outer_stack_, &self->outer_size_);
 }
 
-void Fiber::leave(bool for_good) {
-  before_switch(for_good ? nullptr : &asan_inside_, outer_stack_, outer_size_);
+COTERIE_UNCOUNTED void Fiber::leave(bool for_good) {
+  sanitizers::before_switch(for_good ? nullptr : &asan_inside_, outer_stack_, outer_size_);
+  sanitizers::become(tsan_outside_);
   swap_states(inside_, outside_);
 }
 

@@ -8,7 +8,8 @@
 
 namespace cuda_on_cpu {
 
-/// A call stack of its own. One fiber runs at a time, and only while resume() waits for it.
+/// A call stack of its own. One fiber runs at a time, and only while resume() waits for it. To
+/// ThreadSanitizer each is a thread.
 class Fiber {
  public:
   Fiber();
@@ -42,6 +43,8 @@ class Fiber {
   State outside_{};
   void* asan_inside_ = nullptr;  // what AddressSanitizer keeps for each side
   void* asan_outside_ = nullptr;
+  void* tsan_inside_;  // whom ThreadSanitizer takes each side for
+  void* tsan_outside_ = nullptr;
   const void* outer_stack_ = nullptr;
   std::size_t outer_size_ = 0;
 };

@@ -29,6 +29,17 @@ void wait_at_barrier(const char* place);
 /// operation; returns their values by lane.
 const std::uint64_t* exchange(const char* operation, unsigned mask, std::uint64_t value);
 
+/// Called by a thread: an asynchronous copy, with zeros behind it; nothing of it may be relied on
+/// before wait_for_copies(). Sometimes it is done at once, sometimes only then.
+void start_copy(void* to, const void* from, std::size_t bytes, std::size_t zeros);
+
+/// Called by a thread: makes a group of the copies that it has started since the last one.
+void commit_copies();
+
+/// Called by a thread: waits until at most `groups_left` of its groups, the last ones, are not
+/// done.
+void wait_for_copies(unsigned groups_left);
+
 /// Called by a thread: its number in its warp.
 unsigned lane();
 

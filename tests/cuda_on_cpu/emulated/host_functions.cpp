@@ -27,21 +27,26 @@ State& state() {
   return the_one;
 }
 
-std::size_t memory_limit() {
-  const char* bytes = std::getenv("COTERIE_EMULATED_MEMORY");
-  return bytes == nullptr ? std::size_t{8} << 30 : std::strtoull(bytes, nullptr, 10);
+/// What the environment says, or what holds when it says nothing.
+std::size_t setting(const char* name, std::size_t unset) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? unset : std::strtoull(value, nullptr, 10);
 }
+
+std::size_t memory_limit() { return setting("COTERIE_EMULATED_MEMORY", std::size_t{8} << 30); }
 
 }  // namespace
 
 cudaError_t cudaGetDeviceCount(int* count) {
-  const char* devices = std::getenv("COTERIE_EMULATED_DEVICES");
-  *count = devices == nullptr ? 1 : std::atoi(devices);
+  int driver = 0;
+  cudaDriverGetVersion(&driver);
+  *count = static_cast<int>(setting("COTERIE_EMULATED_DEVICES", 1));
+  if (driver < CUDART_VERSION) return cudaErrorInsufficientDriver;
   return *count > 0 ? cudaSuccess : cudaErrorNoDevice;
 }
 
 cudaError_t cudaDriverGetVersion(int* version) {
-  *version = 13000;
+  *version = static_cast<int>(setting("COTERIE_EMULATED_DRIVER", CUDART_VERSION));
   return cudaSuccess;
 }
 
@@ -86,6 +91,10 @@ const char* cudaGetErrorName(cudaError_t status) {
       return "cudaErrorMemoryAllocation";
     case cudaErrorInvalidConfiguration:
       return "cudaErrorInvalidConfiguration";
+    case cudaErrorInsufficientDriver:
+      return "cudaErrorInsufficientDriver";
+    case cudaErrorInvalidDeviceFunction:
+      return "cudaErrorInvalidDeviceFunction";
     case cudaErrorNoDevice:
       return "cudaErrorNoDevice";
     case cudaErrorLaunchFailure:
@@ -103,6 +112,10 @@ const char* cudaGetErrorString(cudaError_t status) {
       return "out of memory";
     case cudaErrorInvalidConfiguration:
       return "invalid configuration argument";
+    case cudaErrorInsufficientDriver:
+      return "CUDA driver version is insufficient for CUDA runtime version";
+    case cudaErrorInvalidDeviceFunction:
+      return "invalid device function";
     case cudaErrorNoDevice:
       return "no CUDA-capable device is detected";
     case cudaErrorLaunchFailure:
@@ -170,6 +183,8 @@ cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStre
 }
 
 namespace cuda_on_cpu {
+
+bool has_code() { return setting("COTERIE_EMULATED_CODE", 1) != 0; }
 
 cudaError_t allow_dynamic_shared(const void* kernel, int bytes) {
   const std::lock_guard lock(state().mutex);

@@ -7,11 +7,15 @@
 
 #include "emulated/grid.hpp"
 
+#define CUDART_VERSION 13000
+
 enum cudaError_t {
   cudaSuccess = 0,
   cudaErrorInvalidValue = 1,
   cudaErrorMemoryAllocation = 2,
   cudaErrorInvalidConfiguration = 9,
+  cudaErrorInsufficientDriver = 35,
+  cudaErrorInvalidDeviceFunction = 98,
   cudaErrorNoDevice = 100,
   cudaErrorLaunchFailure = 719
 };
@@ -40,8 +44,9 @@ struct cudaLaunchConfig_t {
   cudaStream_t stream = nullptr;
 };
 
-/// COTERIE_EMULATED_DEVICES, 1 when it is not set.
+/// COTERIE_EMULATED_DEVICES, 1 when it is not set; none with too old a driver.
 cudaError_t cudaGetDeviceCount(int* count);
+/// COTERIE_EMULATED_DRIVER, CUDART_VERSION when it is not set.
 cudaError_t cudaDriverGetVersion(int* version);
 cudaError_t cudaGetDevice(int* device);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
@@ -71,6 +76,7 @@ namespace cuda_on_cpu {
 cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel,
                    const std::function<void()>& body);
 cudaError_t allow_dynamic_shared(const void* kernel, int bytes);
+bool has_code();
 
 }  // namespace cuda_on_cpu
 
@@ -87,9 +93,10 @@ cudaError_t cudaFuncSetAttribute(void (*kernel)(Params...), cudaFuncAttribute, i
   return cuda_on_cpu::allow_dynamic_shared(reinterpret_cast<const void*>(kernel), bytes);
 }
 
+/// Fails as on a GPU that the build has no code for when COTERIE_EMULATED_CODE is 0.
 template <class... Params>
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, void (*)(Params...)) {
-  return cudaSuccess;
+  return cuda_on_cpu::has_code() ? cudaSuccess : cudaErrorInvalidDeviceFunction;
 }
 
 template <class... Params>

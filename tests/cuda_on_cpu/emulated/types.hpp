@@ -16,3 +16,8 @@ struct dim3 {
   constexpr dim3(unsigned along = 1, unsigned down = 1, unsigned deep = 1)
       : x(along), y(down), z(deep) {}
 };
+
+extern uint3 threadIdx;
+extern uint3 blockIdx;
+extern dim3 blockDim;
+extern dim3 gridDim;
