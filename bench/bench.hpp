@@ -32,9 +32,9 @@ struct Rows {
     }
   }
   MatrixView<const float> view() const { return {values.data(), rows, cols, cols}; }
-  /// As many of the first rows: centroids that lie among the rows.
-  MatrixView<const float> first(std::int64_t count) const {
-    return {values.data(), count, cols, cols};
+  /// Some of the rows: centroids or seeds that lie among them. Past the end it begins anew.
+  MatrixView<const float> some(std::int64_t count, std::int64_t first = 0) const {
+    return {view().row(first % (rows - count)), count, cols, cols};
   }
 
   std::int64_t rows, cols;

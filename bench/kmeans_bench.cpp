@@ -71,7 +71,7 @@ void lloyd(benchmark::State& state, Device device) {
   if (!data.passes) return;
   for (auto _ : state) {
     LloydSums sums(data.clusters, data.x.cols);
-    LloydTask<float> task{.slot = kSlot, .centroids = data.x.first(data.clusters), .sums = &sums};
+    LloydTask<float> task{.slot = kSlot, .centroids = data.x.some(data.clusters), .sums = &sums};
     data.passes->open(kSlot);
     data.passes->lloyd(data.all(), data.frame, {&task, 1});
     benchmark::DoNotOptimize(task.changed);
@@ -84,7 +84,7 @@ void lloyd(benchmark::State& state, Device device) {
 void inertia(benchmark::State& state, Device device) {
   const Fixture data(state, device);
   if (!data.passes) return;
-  const auto centroids = data.x.first(data.clusters);
+  const auto centroids = data.x.some(data.clusters);
   LloydTask<float> task{
       .slot = kSlot,
       .centroids = centroids,
@@ -103,19 +103,22 @@ void predict(benchmark::State& state, Device device) {
   if (!data.passes) return;
   std::vector<std::int32_t> labels(static_cast<std::size_t>(data.x.rows));
   for (auto _ : state) {
-    data.passes->predict(data.all(), data.x.first(data.clusters), labels);
+    data.passes->predict(data.all(), data.x.some(data.clusters), labels);
     benchmark::ClobberMemory();
   }
   report(state, data.x.rows, data.products(data.clusters), 4 * data.cells());
 }
 
-/// One seed taken in, one potential, one draw.
+/// One seed taken in. Another in each iteration: a row that is as near to two is a special case.
 void seed_add(benchmark::State& state, Device device) {
   const Fixture data(state, device);
   if (!data.passes) return;
   const auto seeding = data.passes->seeding();
-  const std::span seed(data.x.values.data(), static_cast<std::size_t>(data.x.cols));
-  for (auto _ : state) benchmark::DoNotOptimize(seeding->add(data.all(), seed));
+  std::int64_t next = 0;
+  for (auto _ : state) {
+    const std::span seed(data.x.some(1, next++).data, static_cast<std::size_t>(data.x.cols));
+    benchmark::DoNotOptimize(seeding->add(data.all(), seed));
+  }
   report(state, data.x.rows, data.products(1), 4 * data.cells());
 }
 
@@ -129,10 +132,24 @@ void seed_potentials(benchmark::State& state, Device device) {
   seeding->add(data.all(), seed);
   std::vector<std::int64_t> potentials(kTrials);
   for (auto _ : state) {
-    seeding->potentials(data.all(), 1, data.x.first(kTrials), potentials);
+    seeding->potentials(data.all(), 1, data.x.some(kTrials, 1), potentials);
     benchmark::ClobberMemory();
   }
   report(state, data.x.rows, data.products(kTrials), 4 * data.cells());
+}
+
+/// k-means||: a round's candidates, twice as many as clusters, taken in together.
+void parallel_seed_add(benchmark::State& state, Device device) {
+  const Fixture data(state, device);
+  if (!data.passes) return;
+  const std::int64_t candidates = 2 * data.clusters;
+  const auto seeding = data.passes->parallel_seeding();
+  std::int64_t taken = 0;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(seeding->add(data.all(), data.x.some(candidates, taken), taken));
+    taken += candidates;
+  }
+  report(state, data.x.rows, data.products(candidates), 4 * data.cells());
 }
 
 void sizes(benchmark::internal::Benchmark* bench) {
@@ -163,6 +180,8 @@ BENCHMARK_CAPTURE(seed_add, cpu, Device::Cpu)->Apply(sizes_of_rows);
 BENCHMARK_CAPTURE(seed_add, cuda, Device::Cuda)->Apply(sizes_of_rows);
 BENCHMARK_CAPTURE(seed_potentials, cpu, Device::Cpu)->Apply(sizes_of_rows);
 BENCHMARK_CAPTURE(seed_potentials, cuda, Device::Cuda)->Apply(sizes_of_rows);
+BENCHMARK_CAPTURE(parallel_seed_add, cpu, Device::Cpu)->Apply(sizes_of_rows);
+BENCHMARK_CAPTURE(parallel_seed_add, cuda, Device::Cuda)->Apply(sizes_of_rows);
 
 }  // namespace
 }  // namespace coterie::bench

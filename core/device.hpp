@@ -10,8 +10,8 @@ namespace coterie {
 /// cannot be used.
 const DeviceTable& device_table(Device device);
 
-/// The GPU's table where Auto may take it: where the GPU is usable, and one has run the CUDA sources
-/// of this build as they stand (cuda/verified.json). Null elsewhere.
+/// The GPU's table where Auto may take it: where the GPU is usable, and one has run the CUDA
+/// sources of this build as they stand (cuda/verified.json). Null elsewhere.
 const DeviceTable* automatic_gpu();
 
 /// The entry on the GPU where there is one, else on the CPU.

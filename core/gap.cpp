@@ -8,6 +8,8 @@
 #include "core/checks.hpp"
 #include "core/contract/random.hpp"
 #include "core/device.hpp"
+#include "core/memory.hpp"
+#include "coterie/pca.hpp"
 #include "cpu/thread_pool.hpp"
 
 namespace coterie {
@@ -30,24 +32,62 @@ std::vector<double> log_dispersions(MatrixView<const T> x, std::span<const std::
   return logs;
 }
 
-/// Rows drawn uniformly over the box. A draw is keyed by its row and column, so threads agree.
+/// Where references are drawn: the ranges of some coordinates, and the axes that these run along.
+/// Without axes they are the columns themselves.
+struct Box {
+  ColumnRange sides;
+  Matrix<double> axes;
+};
+
 template <class T>
-void draw_reference(const ColumnRange& box, std::uint64_t seed, int reference, MatrixView<T> out,
+ColumnRange range_of(MatrixView<const T> x, const Context& ctx) {
+  return choose(ctx, &DeviceFunctions<T>::kmeans, "gap_statistic")(x, {}, ctx)->range({0, x.rows});
+}
+
+/// `scratch` is as large as x.
+template <class T>
+Box box_of(MatrixView<const T> x, ReferenceBox kind, MatrixView<T> scratch, const Context& ctx) {
+  if (kind == ReferenceBox::Columns) return {range_of(x, ctx), {}};
+  Pca found = pca(x, {}, ctx);
+  const MatrixView<T> scores{scratch.data, x.rows, found.components.rows, scratch.stride};
+  pca_transform(x, found.mean, std::as_const(found.components).view(), scores, ctx);
+  // Around the mean, which stays 0: where the rows lie does not change a W_k.
+  return {range_of<T>(scores, ctx), std::move(found.components)};
+}
+
+/// One row of a reference: `key` names it and the reference.
+void draw_row(const Box& box, DrawKey key, std::span<double> row) {
+  const auto axes = box.axes.view();
+  std::fill(row.begin(), row.end(), 0.0);
+  for (std::size_t side = 0; side < box.sides.low.size(); ++side) {
+    key.round = static_cast<std::uint32_t>(side);
+    const double low = box.sides.low[side];
+    const double at = low + random_unit(key) * (box.sides.high[side] - low);
+    if (axes.rows == 0) {
+      row[side] = at;
+      continue;
+    }
+    const double* axis = axes.row(static_cast<std::int64_t>(side));
+    for (std::size_t j = 0; j < row.size(); ++j) row[j] += at * axis[j];
+  }
+}
+
+/// Rows drawn uniformly over the box. A draw is keyed by its row and side, so threads agree.
+template <class T>
+void draw_reference(const Box& box, std::uint64_t seed, int reference, MatrixView<T> out,
                     const Context& ctx) {
   const std::int64_t blocks = (out.rows + kBlockRows - 1) / kBlockRows;
   cpu::parallel_for(ctx, blocks, [&](std::int64_t block, int) {
+    std::vector<double> row(static_cast<std::size_t>(out.cols));
     const std::int64_t end = std::min(out.rows, (block + 1) * kBlockRows);
     for (std::int64_t i = block * kBlockRows; i < end; ++i) {
-      for (std::int64_t j = 0; j < out.cols; ++j) {
-        const double u = random_unit({.seed = seed,
-                                      .purpose = Purpose::Reference,
-                                      .restart = static_cast<std::uint32_t>(reference),
-                                      .round = static_cast<std::uint32_t>(j),
-                                      .row = static_cast<std::uint64_t>(i)});
-        const double low = box.low[static_cast<std::size_t>(j)];
-        const double high = box.high[static_cast<std::size_t>(j)];
-        out(i, j) = static_cast<T>(low + u * (high - low));
-      }
+      const DrawKey key{.seed = seed,
+                        .purpose = Purpose::Reference,
+                        .restart = static_cast<std::uint32_t>(reference),
+                        .row = static_cast<std::uint64_t>(i)};
+      draw_row(box, key, row);
+      std::transform(row.begin(), row.end(), out.row(i),
+                     [](double value) { return static_cast<T>(value); });
     }
   });
 }
@@ -87,10 +127,10 @@ GapStatistic gap_statistic(MatrixView<const T> x, std::span<const std::int64_t> 
 
   GapStatistic result;
   result.log_dispersion = log_dispersions(x, clusters, params.kmeans, quiet);
-  const ColumnRange box =
-      choose(ctx, &DeviceFunctions<T>::kmeans, "gap_statistic")(x, params.kmeans.weights, ctx)
-          ->range({0, x.rows});
-  Matrix<T> reference(x.rows, x.cols);
+  auto reference = explaining_memory(
+      "a reference of the gap statistic", x.rows * x.cols * static_cast<std::int64_t>(sizeof(T)),
+      "take a sample of the rows", [&x] { return Matrix<T>(x.rows, x.cols); });
+  const Box box = box_of(x, params.box, reference.view(), quiet);
   Matrix<double> logs(params.references, static_cast<std::int64_t>(clusters.size()));
   for (int b = 0; b < params.references; ++b) {
     tell(b);

@@ -78,7 +78,9 @@ std::int64_t run_count(std::span<const KMeansModel<T>> models, const KMeansParam
 }
 
 constexpr std::int64_t kLabelBytes = sizeof(std::int32_t);
+constexpr std::int64_t kRunBytes = kLabelBytes + 2 * sizeof(float);  // and bounds, at most
 constexpr std::int64_t kSeedingBytes = sizeof(double);
+constexpr std::int64_t kParallelSeedingBytes = kSeedingBytes + sizeof(std::int32_t);
 
 /// The passes over x on the chosen device, and the source that the loop reads.
 template <class T>
@@ -112,7 +114,9 @@ std::vector<KMeansResult<T>> kmeans_sweep(MatrixView<const T> x,
   const std::int64_t runs = run_count(models, params);
   const std::string what = "k-means with " + std::to_string(runs) + " fits at once over " +
                            std::to_string(x.rows) + " rows";
-  return explaining_memory(what, x.rows * (kLabelBytes * runs + kSeedingBytes),
+  const std::int64_t seeding =
+      params.seeding == Seeding::Parallel ? kParallelSeedingBytes : kSeedingBytes;
+  return explaining_memory(what, x.rows * (kRunBytes * runs + seeding),
                            "fewer restarts, or fewer models in a sweep, need less", [&] {
                              const Session<T> session(x, params.weights, ctx);
                              return run_kmeans(session.source, session.frame, models, params, ctx);

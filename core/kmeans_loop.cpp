@@ -8,6 +8,7 @@
 
 #include "core/checks.hpp"
 #include "core/frame.hpp"
+#include "core/kmeans_parallel_seeding.hpp"
 #include "core/kmeans_seeding.hpp"
 #include "core/kmeans_update.hpp"
 
@@ -37,6 +38,7 @@ struct Run {
   double inertia = 0;
   std::int64_t iterations = 0;
   std::int64_t rechecked = 0;
+  std::int64_t passes = 0;
 };
 
 /// All runs of a fit, advanced together: one read of the data for an iteration of all.
@@ -101,7 +103,18 @@ class Fit {
       }
     }
     for (int restart = 0; restart < params_.restarts; ++restart) {
-      start_from_rows(static_cast<std::uint32_t>(restart));
+      if (params_.seeding == Seeding::Parallel) {
+        start_from_draws(static_cast<std::uint32_t>(restart));
+      } else {
+        start_from_rows(static_cast<std::uint32_t>(restart));
+      }
+    }
+  }
+
+  void start_from_draws(std::uint32_t restart) {
+    for (std::size_t m = 0; m < models_.size(); ++m) {
+      if (!models_[m].starts.empty()) continue;
+      add_run(m, parallel_starts(source_, frame_, models_[m].clusters, restart, params_, ctx_));
     }
   }
 
@@ -154,6 +167,7 @@ class Fit {
     for (std::size_t i = 0; i < tasks.size(); ++i) {
       Run<T>& run = runs_[i];
       run.rechecked += tasks[i].rechecked;
+      ++run.passes;
       if (run.state == Run<T>::State::Iterating) {
         update(run, tasks[i].changed);
       } else {
@@ -198,6 +212,7 @@ class Fit {
   void finish(Run<T>& run) {
     KMeansResult<T>& best = results_[run.model];
     best.rechecked += run.rechecked;
+    best.passes += run.passes;
     const bool better = run.inertia < best.inertia ||
                         (run.inertia == best.inertia && run.slot < best_slot_[run.model]);
     if (better) {

@@ -12,12 +12,6 @@
 namespace coterie {
 namespace {
 
-/// bits * total / 2^64: uniform in [0, total).
-std::int64_t scaled_draw(std::uint64_t bits, std::int64_t total) {
-  return static_cast<std::int64_t>(
-      (static_cast<unsigned __int128>(bits) * static_cast<std::uint64_t>(total)) >> 64);
-}
-
 /// k-means++ in progress.
 template <class T>
 class PlusPlus {
@@ -41,7 +35,7 @@ class PlusPlus {
     std::vector<std::int64_t> candidates;
     for (int trial = 0; trial < trials && total_ > 0; ++trial) {
       key.trial = static_cast<std::uint8_t>(trial);
-      candidates.push_back(pick(scaled_draw(random_bits(key), total_)));
+      candidates.push_back(pick(random_below(random_bits(key), total_)));
     }
     if (total_ == 0) candidates.push_back(first_unused());
     const std::int64_t seed = candidates[best_of(candidates)];

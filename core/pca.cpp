@@ -43,13 +43,13 @@ template <class T>
 Moments moments_of(MatrixView<const T> x, const std::vector<double>& shift, const Context& ctx) {
   Scatter scatter = choose(ctx, &DeviceFunctions<T>::scatter, "pca")(x, shift, ctx);
   const auto rows = static_cast<double>(x.rows);
-  Moments moments{std::move(scatter.sums), std::move(scatter.products)};
+  Moments moments{std::move(scatter.sums), std::move(scatter.products)};  // sums at first
   const auto covariance = moments.covariance.view();
   for (std::int64_t i = 0; i < x.cols; ++i) {
-    const double sum = moments.mean[static_cast<std::size_t>(i)];
+    const double mean = moments.mean[static_cast<std::size_t>(i)] / rows;  // of x - shift
     for (std::int64_t j = i; j < x.cols; ++j) {
-      const double cross = sum * moments.mean[static_cast<std::size_t>(j)] / rows;
-      covariance(i, j) = (covariance(i, j) - cross) / (rows - 1);
+      const double sum = moments.mean[static_cast<std::size_t>(j)];
+      covariance(i, j) = (covariance(i, j) - mean * sum) / (rows - 1);
     }
     moments.total_variance += covariance(i, i);
   }

@@ -13,8 +13,9 @@
 namespace coterie {
 namespace {
 
-/// A row's cluster, its place among the grouped rows, and its value.
-constexpr std::int64_t kRowBytes = 4 + 8 + 8;
+/// A row's cluster and its place among the grouped rows; and its value.
+constexpr std::int64_t kGroupBytes = 4 + 8;
+constexpr std::int64_t kRowBytes = kGroupBytes + 8;
 
 /// Silhouettes of the rows named (of all: none), each against all of x.
 template <class T>
@@ -109,10 +110,12 @@ Estimate silhouette_sampled(MatrixView<const T> x, std::span<const std::int32_t>
                             const Context& ctx) {
   require_shape(x, "x");
   require_metric(metric);
-  const Grouping groups = group_rows(labels, x.rows);
-  const auto sizes = allocate_sample(groups, std::min(sample_size, x.rows));
-  const auto values = silhouettes(x, groups, draw_sample(groups, sizes, seed), metric, ctx);
-  return stratified_mean(strata_of(groups, sizes, values));
+  return explaining_memory("the sampled silhouette", kGroupBytes * x.rows, "take fewer rows", [&] {
+    const Grouping groups = group_rows(labels, x.rows);
+    const auto sizes = allocate_sample(groups, std::min(sample_size, x.rows));
+    const auto values = silhouettes(x, groups, draw_sample(groups, sizes, seed), metric, ctx);
+    return stratified_mean(strata_of(groups, sizes, values));
+  });
 }
 
 template std::vector<double> silhouette_samples(MatrixView<const float>,

@@ -53,7 +53,7 @@ std::vector<FixedSum> merge(const std::vector<std::vector<FixedSum>>& shares, st
 
 template <class T>
 std::vector<FixedSum> CpuClusters<T>::sums(const Frame& frame) {
-  const RowScale<T> scale(frame, {});
+  const RowScale scale(frame);
   std::vector<TileLimbs<T>> limbs(workers());
   std::vector<LloydSums> shares(workers());
   const std::vector<std::int32_t> none(kTileRows, -1);
@@ -62,7 +62,7 @@ std::vector<FixedSum> CpuClusters<T>::sums(const Frame& frame) {
     if (mine.high.empty()) mine = LloydSums(clusters_.clusters(), x_.cols);
     const TileRows<T> tile(x_, rows);
     limbs[worker].begin();
-    limbs[worker].move(scale, tile.at, rows.first, x_.cols, ~std::uint64_t{0} >> (64 - rows.rows),
+    limbs[worker].move(scale, tile.at, nullptr, x_.cols, ~std::uint64_t{0} >> (64 - rows.rows),
                        none.data(), cluster(rows.first), mine);
   });
   std::vector<FixedSum> sums(static_cast<std::size_t>(clusters_.clusters() * x_.cols));

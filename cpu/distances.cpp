@@ -14,6 +14,12 @@ namespace {
 /// Outputs from here on do not stay in a cache.
 constexpr std::int64_t kStreamBytes = std::int64_t{32} << 20;
 
+/// Rows of x that take turns with one tile of y: more where they still fit a core's cache.
+std::int64_t point_rows_for(std::int64_t cols) {
+  constexpr std::int64_t kPointValues = 1 << 14;
+  return kTileRows * std::clamp<std::int64_t>(kPointValues / (kTileRows * cols), 1, 4);
+}
+
 inline void fill_distances(const double* tile, std::int64_t cols, const double* points,
                            std::int64_t count, Metric metric, float* out) {
   leaves().distances_f32(tile, cols, points, count, metric, out);
@@ -32,65 +38,92 @@ inline void stream_block(const double* block, std::int64_t count, double* out,
   leaves().stream_block_f64(block, count, out, stride);
 }
 
+/// The rows' directions under Cosine.
+template <class T>
+std::vector<Direction> directions_of(MatrixView<const T> x, const Context& ctx) {
+  std::vector<Direction> directions(static_cast<std::size_t>(x.rows));
+  parallel_for(ctx, chunk_count(x.rows), [&](std::int64_t chunk, int) {
+    const RowBlock rows = chunk_of({0, x.rows}, chunk);
+    for (std::int64_t i = rows.first; i < rows.first + rows.rows; ++i) {
+      directions[static_cast<std::size_t>(i)] = direction_of(x.row(i), x.cols);
+    }
+  });
+  return directions;
+}
+
+/// y is x.
+template <class T>
+bool same_rows(MatrixView<const T> x, MatrixView<const T> y) {
+  return x.data == y.data && x.rows == y.rows && x.stride == y.stride;
+}
+
 /// Blocks of kTileRows x kTileRows distances and where they go. x's rows are the points and y's the
 /// tiles, so that a point's distances lie side by side in out.
 template <class T>
 class DistanceMatrix {
  public:
-  DistanceMatrix(MatrixView<const T> x, MatrixView<const T> y, Metric metric, MatrixView<T> out)
-      : x_(x), y_(y), metric_(metric), out_(out) {
+  /// The directions are null but under Cosine.
+  DistanceMatrix(MatrixView<const T> x, MatrixView<const T> y, Metric metric, MatrixView<T> out,
+                 const Direction* x_directions, const Direction* y_directions)
+      : x_(x),
+        y_(y),
+        metric_(metric),
+        out_(out),
+        x_directions_(x_directions),
+        y_directions_(y_directions),
+        symmetric_(same_rows(x, y)) {
     const auto row_bytes = out.stride * static_cast<std::int64_t>(sizeof(T));
     const bool aligned =
         reinterpret_cast<std::uintptr_t>(out.data) % 64 == 0 && row_bytes % 64 == 0;
     streams_ = aligned && out.rows * row_bytes >= kStreamBytes;
   }
 
-  /// y is x: the blocks below the diagonal are those above it, turned.
-  bool symmetric() const {
-    return x_.data == y_.data && x_.rows == y_.rows && x_.stride == y_.stride;
-  }
-
   /// The blocks of x's rows with each tile of y's.
   void fill(RowBlock x_rows, RowBlock y_rows) {
-    double* points = points_.resize(kTileRows * x_.cols);
-    for (std::int64_t p = 0; p < x_rows.rows; ++p) copy_row(x_.row(x_rows.first + p), p, points);
+    double* points = points_.resize(x_rows.rows * x_.cols);
+    for (std::int64_t p = 0; p < x_rows.rows; ++p) {
+      double* point = points + p * x_.cols;
+      std::copy_n(x_.row(x_rows.first + p), x_.cols, point);
+      if (metric_ != Metric::Cosine) continue;
+      const Direction direction = x_directions_[x_rows.first + p];
+      for (std::int64_t j = 0; j < x_.cols; ++j) {
+        point[j] = point[j] * direction.scale * direction.inverse;
+      }
+    }
     for_each_tile(y_rows, [&](RowBlock tile_rows) {
-      if (symmetric() && tile_rows.first < x_rows.first) return;
-      fill_block(x_rows, tile_rows, points);
+      if (symmetric_ && tile_rows.first < x_rows.first) return;
+      const double* tile = tile_of(tile_rows);
+      for_each_tile(x_rows, [&](RowBlock block_rows) {
+        if (symmetric_ && tile_rows.first < block_rows.first) return;  // a block above, turned
+        const double* of_block = points + (block_rows.first - x_rows.first) * x_.cols;
+        fill_block(block_rows, tile_rows, of_block, tile);
+      });
     });
   }
 
  private:
-  /// A row of x in float64, divided by its length under Cosine.
-  void copy_row(const T* row, std::int64_t p, double* points) {
-    if (metric_ == Metric::Cosine) {
-      unit_row(row, x_.cols, points + p * x_.cols);
-    } else {
-      std::copy_n(row, x_.cols, points + p * x_.cols);
-    }
-  }
-
   const double* tile_of(RowBlock rows) {
     double* tile = tile_.resize(kTileRows * y_.cols);
-    if (metric_ != Metric::Cosine) {
-      cpu::fill_tile(y_, rows, tile);
-      return tile;
-    }
-    double* units = units_.resize(kTileRows * y_.cols);
+    cpu::fill_tile(y_, rows, tile);
+    if (metric_ != Metric::Cosine) return tile;
+    double scales[kTileRows] = {}, inverses[kTileRows] = {};
     for (std::int64_t r = 0; r < rows.rows; ++r) {
-      unit_row(y_.row(rows.first + r), y_.cols, units + r * y_.cols);
+      scales[r] = y_directions_[rows.first + r].scale;
+      inverses[r] = y_directions_[rows.first + r].inverse;
     }
-    cpu::fill_tile(MatrixView<const double>{units, rows.rows, y_.cols, y_.cols}, {0, rows.rows},
-                   tile);
+    for (std::int64_t j = 0; j < y_.cols; ++j) {
+      double* column = tile + j * kTileRows;
+      for (std::int64_t r = 0; r < kTileRows; ++r) column[r] = column[r] * scales[r] * inverses[r];
+    }
     return tile;
   }
 
-  void fill_block(RowBlock x_rows, RowBlock y_rows, const double* points) {
+  void fill_block(RowBlock x_rows, RowBlock y_rows, const double* points, const double* tile) {
     T* block = block_.resize(kTileRows * kTileRows);
-    fill_distances(tile_of(y_rows), x_.cols, points, x_rows.rows, metric_, block);
+    fill_distances(tile, x_.cols, points, x_rows.rows, metric_, block);
     if (metric_ == Metric::Cosine) correct_zero_rows(x_rows, y_rows, block);
     store(block, x_rows, y_rows);
-    if (!symmetric() || x_rows.first == y_rows.first) return;
+    if (!symmetric_ || x_rows.first == y_rows.first) return;
     T* turned = turned_.resize(kTileRows * kTileRows);
     turn(block, turned);
     store(turned, y_rows, x_rows);
@@ -98,18 +131,15 @@ class DistanceMatrix {
 
   /// A row of zeros has no direction: it is 1 from every row but itself, as in scikit-learn.
   void correct_zero_rows(RowBlock x_rows, RowBlock y_rows, T* block) const {
-    const auto is_zero = [&](const T* row) {
-      return std::all_of(row, row + x_.cols, [](T value) { return value == 0; });
-    };
     for (std::int64_t r = 0; r < y_rows.rows; ++r) {
-      if (!is_zero(y_.row(y_rows.first + r))) continue;
+      if (y_directions_[y_rows.first + r].inverse != 0) continue;
       for (std::int64_t p = 0; p < x_rows.rows; ++p) block[p * kTileRows + r] = 1;
     }
     for (std::int64_t p = 0; p < x_rows.rows; ++p) {
-      const T* row = x_.row(x_rows.first + p);
-      if (!is_zero(row)) continue;
+      if (x_directions_[x_rows.first + p].inverse != 0) continue;
       for (std::int64_t r = 0; r < y_rows.rows; ++r) {
-        block[p * kTileRows + r] = row == y_.row(y_rows.first + r) ? 0 : 1;
+        const bool itself = x_.row(x_rows.first + p) == y_.row(y_rows.first + r);
+        block[p * kTileRows + r] = itself ? 0 : 1;
       }
     }
   }
@@ -129,8 +159,11 @@ class DistanceMatrix {
   MatrixView<const T> x_, y_;
   Metric metric_;
   MatrixView<T> out_;
+  const Direction* x_directions_;
+  const Direction* y_directions_;
+  bool symmetric_;
   bool streams_;
-  AlignedBuffer<double> points_, tile_, units_;
+  AlignedBuffer<double> points_, tile_;
   AlignedBuffer<T> block_, turned_;
 };
 
@@ -141,13 +174,22 @@ void pairwise_distances(MatrixView<const T> x, MatrixView<const T> y, Metric met
                         MatrixView<T> out, const Context& ctx) {
   const RowBlock all_of_y{0, y.rows};
   const std::int64_t y_chunks = chunk_count(y.rows);
-  const std::int64_t x_chunks = (x.rows + kTileRows - 1) / kTileRows;
+  const std::int64_t point_rows = point_rows_for(x.cols);
+  const std::int64_t x_chunks = (x.rows + point_rows - 1) / point_rows;
   const Context settled = with_settled_threads(ctx);
+  std::vector<Direction> x_directions, y_directions;
+  if (metric == Metric::Cosine) {
+    x_directions = directions_of(x, settled);
+    if (!same_rows(x, y)) y_directions = directions_of(y, settled);
+  }
+  const auto& of_y = same_rows(x, y) ? x_directions : y_directions;
   std::vector<DistanceMatrix<T>> workers;
-  for (int i = 0; i < settled.threads; ++i) workers.emplace_back(x, y, metric, out);
+  for (int i = 0; i < settled.threads; ++i) {
+    workers.emplace_back(x, y, metric, out, x_directions.data(), of_y.data());
+  }
   parallel_for(settled, x_chunks * y_chunks, [&](std::int64_t chunk, int worker) {
-    const std::int64_t first = chunk / y_chunks * kTileRows;
-    const RowBlock x_rows{first, std::min(kTileRows, x.rows - first)};
+    const std::int64_t first = chunk / y_chunks * point_rows;
+    const RowBlock x_rows{first, std::min(point_rows, x.rows - first)};
     workers[static_cast<std::size_t>(worker)].fill(x_rows, chunk_of(all_of_y, chunk % y_chunks));
   });
 }

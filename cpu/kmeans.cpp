@@ -34,22 +34,28 @@ class CpuKMeans final : public KMeansPasses<T> {
   std::unique_ptr<SeedingPasses<T>> seeding() override {
     return seeding_passes(x_, weights_, ctx_);
   }
+  std::unique_ptr<ParallelSeedingPasses<T>> parallel_seeding() override {
+    return parallel_seeding_passes(x_, weights_, ctx_);
+  }
 
   void copy_row(std::int64_t row, std::span<T> out) override {
     std::copy_n(x_.row(row), x_.cols, out.begin());
   }
 
-  void open(int slot) override { labels_[slot].assign(static_cast<std::size_t>(x_.rows), -1); }
-  void close(int slot) override { labels_.erase(slot); }
+  void open(int slot) override {
+    slots_[slot].labels.assign(static_cast<std::size_t>(x_.rows), -1);
+  }
+  void close(int slot) override { slots_.erase(slot); }
 
   std::vector<std::int32_t> take_labels(int slot) override {
-    return std::move(labels_.extract(slot).mapped());
+    return std::move(slots_.extract(slot).mapped().labels);
   }
 
   void lloyd(RowBlock block, const Frame& frame, std::span<LloydTask<T>> tasks) override {
-    std::vector<std::int32_t*> labels;
-    for (const LloydTask<T>& task : tasks) labels.push_back(labels_.at(task.slot).data());
-    LloydPass<T> pass(x_, weights_, frame, tasks, std::move(labels), workers());
+    std::vector<Slot*> slots;
+    for (const LloydTask<T>& task : tasks) slots.push_back(&slots_.at(task.slot));
+    LloydPass<T> pass(x_, weights_, frame, tasks, std::move(slots), workers());
+    pass.use_bounds(block.rows == x_.rows);
     parallel_for(ctx_, chunk_count(block.rows), [&](std::int64_t chunk, int worker) {
       pass.run(chunk_of(block, chunk), static_cast<std::size_t>(worker));
     });
@@ -60,7 +66,7 @@ class CpuKMeans final : public KMeansPasses<T> {
                                std::int64_t count) override;
 
   std::int32_t label(std::int64_t row, int slot) override {
-    return labels_.at(slot)[static_cast<std::size_t>(row)];
+    return slots_.at(slot).labels[static_cast<std::size_t>(row)];
   }
   std::int64_t predict(RowBlock block, MatrixView<const T> centroids,
                        std::span<std::int32_t> out) override;
@@ -79,7 +85,7 @@ class CpuKMeans final : public KMeansPasses<T> {
   MatrixView<const T> x_;
   std::span<const double> weights_;
   const Context ctx_;
-  std::map<int, std::vector<std::int32_t>> labels_;  // by slot
+  std::map<int, Slot> slots_;
 };
 
 /// The scale of the filter when nothing is known of the rows: those far beyond the centroids may
@@ -109,7 +115,7 @@ void lower(std::atomic<std::int64_t>& least, std::int64_t value) {
 template <class T>
 std::vector<FarRow> CpuKMeans<T>::farthest(RowBlock block, int slot, MatrixView<const T> centroids,
                                            std::int64_t count) {
-  const auto& labels = labels_.at(slot);
+  const auto& labels = slots_.at(slot).labels;
   const auto farther = [](const FarRow& a, const FarRow& b) {
     return a.distance != b.distance ? a.distance > b.distance : a.row < b.row;
   };
@@ -143,7 +149,9 @@ std::int64_t CpuKMeans<T>::predict(RowBlock block, MatrixView<const T> centroids
   std::atomic<std::int64_t> bad_row = x_.rows;
   parallel_for(ctx_, chunk_count(block.rows), [&](std::int64_t chunk, int worker) {
     for_each_tile(chunk_of(block, chunk), [&](RowBlock rows) {
-      AssignTile<T> tile(x_, rows, scale, scratch[static_cast<std::size_t>(worker)]);
+      prefetch_ahead(x_, rows);
+      AssignTile<T> tile(TileRows<T>(x_, rows), rows.rows, x_.cols, scale,
+                         scratch[static_cast<std::size_t>(worker)]);
       tile.assign(candidates);
       std::copy_n(tile.labels(), rows.rows, out.begin() + (rows.first - block.first));
       for (std::uint64_t rest = tile.out_of_range(); rest != 0; rest &= rest - 1) {

@@ -48,26 +48,37 @@ template <class T>
 struct TileScratch {
   AlignedBuffer<T> tile;
   alignas(64) std::int32_t labels[kTileRows];
+  alignas(64) float best[kTileRows], second[kTileRows];  // if asked for
 };
 
 /// The bits of a tile's first rows.
 inline std::uint64_t first_bits(std::int64_t rows) { return ~std::uint64_t{0} >> (64 - rows); }
 
+/// How much larger the second smallest squared distance must be than the smallest, relatively.
+/// Each float32 squared distance is off by a factor of at most 1 +- (cols + 3) 2^-24 (the rounded
+/// difference twice, the rounded square, up to cols additions), and by far less than 2^-100 of the
+/// scaled magnitude where it underflows. So when the second is larger than the best by more than
+/// both errors, no other centroid can be nearer canonically either. Overflow gives infinity or NaN,
+/// which never passes.
+inline float certificate(std::int64_t cols) {
+  return static_cast<float>(2.03 * static_cast<double>(cols + 6) * 0x1p-24 * (1 + 0x1p-8));
+}
+
 /// A tile of rows, filled once, for any number of models.
 template <class T>
 class AssignTile {
  public:
-  AssignTile(MatrixView<const T> x, RowBlock rows, double magnitude_scale, TileScratch<T>& scratch)
-      : x_(x),
+  AssignTile(const TileRows<T>& at, std::int64_t rows, std::int64_t cols, double magnitude_scale,
+             TileScratch<T>& scratch)
+      : at_(at),
         rows_(rows),
-        at_(x, rows),
+        cols_(cols),
         scratch_(scratch),
-        tile_(scratch.tile.resize(x.cols * kTileRows)) {
-    prefetch_ahead(x, rows);
+        tile_(scratch.tile.resize(cols * kTileRows)) {
     if constexpr (std::is_same_v<T, double>) {
-      fill_tile(at_, x.cols, tile_);
+      fill_tile(at_, cols, tile_);
     } else {
-      leaves().tile_f32(at_.at, x.cols, static_cast<float>(magnitude_scale), tile_);
+      leaves().tile_f32(at_.at, cols, static_cast<float>(magnitude_scale), tile_);
     }
   }
 
@@ -76,15 +87,15 @@ class AssignTile {
     const auto count = static_cast<std::int64_t>(candidates.ids.size());
     if constexpr (std::is_same_v<T, double>) {
       out_of_range_ =
-          leaves().nearest_f64(tile_, x_.cols, candidates.points.data(), count, scratch_.labels) &
-          first_bits(rows_.rows);
+          leaves().nearest_f64(tile_, cols_, candidates.points.data(), count, scratch_.labels) &
+          first_bits(rows_);
       return 0;
     } else {
-      const float relative =
-          static_cast<float>(2.03 * static_cast<double>(x_.cols + 6) * 0x1p-24 * (1 + 0x1p-8));
-      const std::uint64_t unsure = leaves().nearest_f32(tile_, x_.cols, candidates.points.data(),
-                                                        count, relative, scratch_.labels);
-      return settle(candidates, unsure & first_bits(rows_.rows));
+      unsure_ =
+          leaves().nearest_f32(tile_, cols_, candidates.points.data(), count, certificate(cols_),
+                               scratch_.labels, scratch_.best, scratch_.second) &
+          first_bits(rows_);
+      return settle(candidates);
     }
   }
 
@@ -94,31 +105,31 @@ class AssignTile {
   std::uint64_t out_of_range() const { return out_of_range_; }
   const T* const* row_pointers() const { return at_.at; }
 
+  /// The scaled squared distances that float32 found to the nearest and the second nearest centroid.
+  const float* best() const { return scratch_.best; }
+  const float* second() const { return scratch_.second; }
+
  private:
-  /// Each float32 squared distance is off by a factor of at most 1 +- (cols + 3) 2^-24 (the rounded
-  /// difference twice, the rounded square, up to cols additions), and by far less than 2^-100 of
-  /// the scaled magnitude where it underflows. So when the second is larger than the best by more
-  /// than both errors, no other centroid can be nearer canonically either. Overflow gives infinity
-  /// or NaN, which never passes.
-  std::int64_t settle(const Candidates<T>& candidates, std::uint64_t unsure) {
+  /// Gives the labels the models' numbers, and those that float32 left open canonically.
+  std::int64_t settle(const Candidates<T>& candidates) {
     out_of_range_ = 0;
     if (static_cast<std::int64_t>(candidates.ids.size()) < candidates.centroids.rows) {
       for (std::int32_t& label : scratch_.labels) {
         label = candidates.ids[static_cast<std::size_t>(label)];
       }
     }
-    for (std::uint64_t rest = unsure; rest != 0; rest &= rest - 1) {
+    for (std::uint64_t rest = unsure_; rest != 0; rest &= rest - 1) {
       const int r = std::countr_zero(rest);
       scratch_.labels[r] = canonical(r, candidates.centroids);
     }
-    return std::popcount(unsure);
+    return std::popcount(unsure_);
   }
 
   std::int32_t canonical(int r, MatrixView<const T> centroids) {
     std::int32_t nearest = 0;
     double best = std::numeric_limits<double>::infinity();
     for (std::int64_t c = 0; c < centroids.rows; ++c) {
-      const double distance = squared_distance(at_.at[r], centroids.row(c), x_.cols);
+      const double distance = squared_distance(at_.at[r], centroids.row(c), cols_);
       if (distance < best) {
         best = distance;
         nearest = static_cast<std::int32_t>(c);
@@ -128,11 +139,12 @@ class AssignTile {
     return nearest;
   }
 
-  MatrixView<const T> x_;
-  RowBlock rows_;
   TileRows<T> at_;
+  std::int64_t rows_;
+  std::int64_t cols_;
   TileScratch<T>& scratch_;
   T* tile_;
+  std::uint64_t unsure_ = 0;
   std::uint64_t out_of_range_ = 0;
 };
 

@@ -12,22 +12,16 @@
 namespace coterie::cpu {
 
 /// What turns weighted rows into limbs, the same for a whole pass.
-template <class T>
 struct RowScale {
-  RowScale(const Frame& of, std::span<const double> all_weights)
-      : frame(of), weights(all_weights), limb(std::ldexp(1.0, of.bits)), one(of_weight(1)) {}
+  explicit RowScale(const Frame& of)
+      : frame(of), limb(std::ldexp(1.0, of.bits)), one(of_weight(1)) {}
 
   FixedSum of_weight(double weight) const {
     FixedSum limbs;
     to_limbs(weight, frame.weight_scale, limb, &limbs.high, &limbs.low);
     return limbs;
   }
-  FixedSum of_row(std::int64_t row) const {
-    return weights.empty() ? one : of_weight(weights[static_cast<std::size_t>(row)]);
-  }
-
   const Frame& frame;
-  std::span<const double> weights;
   double limb;
   FixedSum one;  // of a row without a weight
 };
@@ -40,13 +34,12 @@ class TileLimbs {
   void begin() { known_ = with_low_ = 0; }
 
   /// Moves rows, given by their bits, from the sums of their old label, if they had one, to those
-  /// of their new one.
-  void move(const RowScale<T>& scale, const T* const* rows, std::int64_t first_row,
-            std::int64_t cols, std::uint64_t moved, const std::int32_t* from,
-            const std::int32_t* to, LloydSums& sums) {
+  /// of their new one. Weights are the tile's; null: all 1.
+  void move(const RowScale& scale, const T* const* rows, const double* weights, std::int64_t cols,
+            std::uint64_t moved, const std::int32_t* from, const std::int32_t* to,
+            LloydSums& sums) {
     std::int64_t* high = high_.resize(cols * kTileRows);
     std::int64_t* low = low_.resize(cols * kTileRows);
-    const double* weights = scale.weights.empty() ? nullptr : scale.weights.data() + first_row;
     const std::uint64_t wanted = moved & ~known_;
     with_low_ |= limbs(rows, wanted, cols, weights, scale, high, low);
     known_ |= wanted;
@@ -55,7 +48,7 @@ class TileLimbs {
     leaves().move_rows(moved & with_low_, from, to, low, cols, sums.low.data());
     for (std::uint64_t rest = moved; rest != 0; rest &= rest - 1) {
       const int r = std::countr_zero(rest);
-      const FixedSum weight = scale.of_row(first_row + r);
+      const FixedSum weight = weights == nullptr ? scale.one : scale.of_weight(weights[r]);
       sums.weight[static_cast<std::size_t>(to[r])] += weight;
       if (from[r] < 0) continue;
       sums.weight[static_cast<std::size_t>(from[r])] += {-weight.high, -weight.low};
@@ -64,7 +57,7 @@ class TileLimbs {
 
  private:
   static std::uint64_t limbs(const T* const* rows, std::uint64_t wanted, std::int64_t cols,
-                             const double* weights, const RowScale<T>& scale, std::int64_t* high,
+                             const double* weights, const RowScale& scale, std::int64_t* high,
                              std::int64_t* low) {
     const double* shift = scale.frame.shift.data();
     const double* factor = scale.frame.scale.data();

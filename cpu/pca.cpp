@@ -58,86 +58,121 @@ void prefetch(MatrixView<const T> x) {
   }
 }
 
-/// Adds some rows' column sums, from column `first` on, and products, of the columns in
-/// [first, last) with those from there on. Rows of the scratch hold a block's shifted rows.
+/// The sums of one scatter. The rows are cut into slices, each with sums of its own: a row of
+/// column sums above a padded matrix.
 template <class T>
-void add_rows(MatrixView<const T> x, const std::vector<double>& shift, std::int64_t first,
-              std::int64_t last, MatrixView<double> scratch, double* sums, double* products) {
-  for (std::int64_t r = 0; r < scratch.rows; ++r) {
-    std::fill(scratch.row(r) + x.cols, scratch.row(r) + scratch.cols, 0.0);
+class ScatterSums {
+ public:
+  ScatterSums(MatrixView<const T> x, const std::vector<double>& shift, int threads)
+      : x_(x),
+        shift_(shift),
+        padded_(round_up(x.cols, kColumnPad)),
+        slices_(slice_count(x.rows, slice_values())),
+        panel_(panel_columns(padded_, slices_, threads)),
+        step_(std::max(kStepValues / padded_ / kBlockRows, std::int64_t{1}) * kBlockRows),
+        scratch_(static_cast<std::size_t>(threads)) {
+    sums_.resize(slices_ * slice_values());
+    std::fill_n(sums_.data(), slices_ * slice_values(), 0.0);
   }
-  for (std::int64_t r = 0; r < x.rows; r += scratch.rows) {
-    const std::int64_t count = std::min(scratch.rows, x.rows - r);
-    shift_rows(MatrixView<const T>{x.row(r) + first, count, x.cols - first, x.stride},
-               shift.data() + first,
-               {scratch.data + first, count, scratch.cols - first, scratch.stride}, sums + first);
-    const std::int64_t next = std::min(scratch.rows, x.rows - r - count);
-    for (std::int64_t i = first; i < last; i += kColumnPad) {
-      const std::int64_t parts = (last - first) / kColumnPad, part = (i - first) / kColumnPad;
-      const std::int64_t from = next * part / parts, to = next * (part + 1) / parts;
-      prefetch(MatrixView<const T>{x.row(r + count + from) + first, to - from, x.cols - first,
-                                   x.stride});
-      leaves().add_products(scratch.data, count, scratch.stride, scratch.cols, i, i + kColumnPad,
+
+  std::int64_t steps() const {
+    return (slice_of(x_.rows, slices_, slices_ - 1).rows + step_ - 1) / step_;  // of the longest
+  }
+  std::int64_t chunks() const { return (padded_ + panel_ - 1) / panel_ * slices_; }
+
+  /// Adds the part of one slice's rows in one panel, a number of the matrix's rows.
+  void add(std::int64_t step, std::int64_t chunk, int worker) {
+    const std::int64_t slice = chunk % slices_;
+    const RowBlock all = slice_of(x_.rows, slices_, slice);
+    const std::int64_t end = all.first + std::min((step + 1) * step_, all.rows);
+    const std::int64_t first = chunk / slices_ * panel_;  // the panels with most to do come first
+    Scratch& mine = scratch_[static_cast<std::size_t>(worker)];
+    mine.resize(x_.cols, padded_);
+    double* sums = sums_.data() + slice * slice_values();
+    for (std::int64_t r = all.first + step * step_; r < end; r += kBlockRows) {
+      const RowBlock block{r, std::min(kBlockRows, end - r)};
+      shift_rows(from_column(block, first), shift_.data() + first,
+                 {mine.rows.data() + first, block.rows, padded_ - first, mine.stride},
+                 (first == 0 ? sums : mine.unwanted.data()) + first);
+      const RowBlock next{r + block.rows, std::min(kBlockRows, end - r - block.rows)};
+      add_products(block.rows, from_column(next, first), first, mine, sums + padded_);
+    }
+  }
+
+  /// Adds the slices up in their order.
+  Scatter total() const {
+    Scatter total{std::vector<double>(static_cast<std::size_t>(x_.cols)),
+                  Matrix<double>(x_.cols, x_.cols)};
+    const auto products = total.products.view();
+    for (std::int64_t s = 0; s < slices_; ++s) {
+      const double* slice = sums_.data() + s * slice_values();
+      for (std::int64_t j = 0; j < x_.cols; ++j) {
+        total.sums[static_cast<std::size_t>(j)] += slice[j];
+      }
+      for (std::int64_t i = 0; i < x_.cols; ++i) {
+        const double* row = slice + (i + 1) * padded_;
+        for (std::int64_t j = i; j < x_.cols; ++j) products(i, j) += row[j];
+      }
+    }
+    return total;
+  }
+
+ private:
+  /// Memory of one thread.
+  struct Scratch {
+    AlignedBuffer<double> rows;    // of a block, shifted
+    std::vector<double> unwanted;  // column sums that the first panel has as well
+    // A vector more than the columns: rows a power of two apart would all fall into the same few
+    // lines of the cache.
+    std::int64_t stride = 0;
+
+    void resize(std::int64_t cols, std::int64_t padded) {
+      if (stride != 0) return;
+      stride = padded + kColumnPad;
+      unwanted.resize(static_cast<std::size_t>(cols));
+      // No value of the padding reaches the result, but it is read.
+      std::fill_n(rows.resize(kBlockRows * stride), kBlockRows * stride, 0.0);
+    }
+  };
+
+  std::int64_t slice_values() const { return (padded_ + 1) * padded_; }
+
+  MatrixView<const T> from_column(RowBlock rows, std::int64_t first) const {
+    return {x_.row(rows.first) + first, rows.rows, x_.cols - first, x_.stride};
+  }
+
+  /// Adds the products of the panel from `first` on, and has the next rows come meanwhile.
+  void add_products(std::int64_t count, MatrixView<const T> next, std::int64_t first,
+                    const Scratch& mine, double* products) const {
+    const std::int64_t last = std::min(first + panel_, padded_);
+    const std::int64_t parts = (last - first) / kColumnPad;
+    for (std::int64_t part = 0; part < parts; ++part) {
+      const std::int64_t from = next.rows * part / parts, to = next.rows * (part + 1) / parts;
+      prefetch(MatrixView<const T>{next.row(from), to - from, next.cols, next.stride});
+      const std::int64_t i = first + part * kColumnPad;
+      leaves().add_products(mine.rows.data(), count, mine.stride, padded_, i, i + kColumnPad,
                             products);
     }
   }
-}
 
-/// Adds up the slices, each of which is a row of column sums above a padded matrix, in their order.
-Scatter merged(const double* slices, std::int64_t count, std::int64_t cols, std::int64_t padded) {
-  Scatter total{std::vector<double>(static_cast<std::size_t>(cols)), Matrix<double>(cols, cols)};
-  const auto products = total.products.view();
-  for (std::int64_t s = 0; s < count; ++s, slices += (padded + 1) * padded) {
-    for (std::int64_t j = 0; j < cols; ++j) total.sums[static_cast<std::size_t>(j)] += slices[j];
-    for (std::int64_t i = 0; i < cols; ++i) {
-      const double* row = slices + (i + 1) * padded;
-      for (std::int64_t j = i; j < cols; ++j) products(i, j) += row[j];
-    }
-  }
-  for (std::int64_t i = 0; i < cols; ++i) {
-    for (std::int64_t j = 0; j < i; ++j) products(i, j) = products(j, i);
-  }
-  return total;
-}
+  const MatrixView<const T> x_;
+  const std::vector<double>& shift_;
+  const std::int64_t padded_, slices_, panel_, step_;
+  AlignedBuffer<double> sums_;
+  std::vector<Scratch> scratch_;  // of each worker
+};
 
 }  // namespace
 
 template <class T>
 Scatter scatter(MatrixView<const T> x, const std::vector<double>& shift, const Context& ctx) {
-  const std::int64_t padded = round_up(x.cols, kColumnPad);
-  const std::int64_t slice_values = (padded + 1) * padded;
-  const std::int64_t slices = slice_count(x.rows, slice_values);
-  AlignedBuffer<double> memory;
-  double* sums = memory.resize(slices * slice_values);
-  std::fill_n(sums, slices * slice_values, 0.0);
-
   const Context settled = with_settled_threads(ctx);
-  // A vector more than their columns apart: rows at a power of two would all fall into the same few
-  // lines of the cache. The row after a block's takes column sums that another panel has as well.
-  const std::int64_t stride = padded + kColumnPad;
-  std::vector<AlignedBuffer<double>> scratch(static_cast<std::size_t>(settled.threads));
-  const std::int64_t width = panel_columns(padded, slices, settled.threads);
-  const std::int64_t longest = slice_of(x.rows, slices, slices - 1).rows;
-  const std::int64_t step =
-      std::max(kStepValues / padded / kBlockRows, std::int64_t{1}) * kBlockRows;
-  for (std::int64_t done = 0; done < longest; done += step) {
-    parallel_for(settled, (padded + width - 1) / width * slices,
-                 [&](std::int64_t chunk, int worker) {
-                   const RowBlock all = slice_of(x.rows, slices, chunk % slices);
-                   if (done >= all.rows) return;
-                   const std::int64_t first =
-                       chunk / slices * width;  // the panels with most to do come first
-                   double* rows =
-                       scratch[static_cast<std::size_t>(worker)].resize((kBlockRows + 1) * stride);
-                   double* slice = sums + chunk % slices * slice_values;
-                   add_rows(MatrixView<const T>{x.row(all.first + done),
-                                                std::min(step, all.rows - done), x.cols, x.stride},
-                            shift, first, std::min(first + width, padded),
-                            {rows, kBlockRows, padded, stride},
-                            first == 0 ? slice : rows + kBlockRows * stride, slice + padded);
-                 });
+  ScatterSums<T> sums(x, shift, settled.threads);
+  for (std::int64_t step = 0; step < sums.steps(); ++step) {
+    parallel_for(settled, sums.chunks(),
+                 [&](std::int64_t chunk, int worker) { sums.add(step, chunk, worker); });
   }
-  return merged(sums, slices, x.cols, padded);
+  return sums.total();
 }
 
 template <class T>

@@ -73,8 +73,7 @@ struct TileRows {
   /// Row r lies at row_at(r), for r < count.
   template <class RowAt>
   TileRows(std::int64_t count, const RowAt& row_at) {
-    for (std::int64_t r = 0; r < count; ++r) at[r] = row_at(r);
-    std::fill(at + count, at + kTileRows, at[count - 1]);
+    for (std::int64_t r = 0; r < kTileRows; ++r) at[r] = row_at(std::min(r, count - 1));
   }
   TileRows(MatrixView<const T> x, RowBlock rows)
       : TileRows(rows.rows, [&](std::int64_t r) { return x.row(rows.first + r); }) {}

@@ -44,6 +44,9 @@ class CudaKMeans final : public KMeansPasses<T> {
   }
 
   std::unique_ptr<SeedingPasses<T>> seeding() override { return seeding_passes(x_, stream_); }
+  std::unique_ptr<ParallelSeedingPasses<T>> parallel_seeding() override {
+    return parallel_seeding_passes(x_, stream_);
+  }
 
   void copy_row(std::int64_t row, std::span<T> out) override {
     download(x_.row(row), x_.cols, out.data(), stream_);

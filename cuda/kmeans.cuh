@@ -71,6 +71,9 @@ std::vector<FarRow> farthest(const DeviceRows<T>& x, const std::int32_t* labels,
 /// `stream` outlives the passes, and so does the memory behind `x`.
 template <class T>
 std::unique_ptr<SeedingPasses<T>> seeding_passes(const DeviceRows<T>& x, cudaStream_t stream);
+template <class T>
+std::unique_ptr<ParallelSeedingPasses<T>> parallel_seeding_passes(const DeviceRows<T>& x,
+                                                                  cudaStream_t stream);
 
 /// Lloyd's pass and the device memory that it uses over and over.
 template <class T>

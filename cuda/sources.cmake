@@ -4,5 +4,6 @@ set(COTERIE_CUDA_SOURCES
     ${CMAKE_CURRENT_LIST_DIR}/kmeans_columns.cu
     ${CMAKE_CURRENT_LIST_DIR}/kmeans_inertia.cu
     ${CMAKE_CURRENT_LIST_DIR}/kmeans_lloyd.cu
+    ${CMAKE_CURRENT_LIST_DIR}/kmeans_parallel_seeding.cu
     ${CMAKE_CURRENT_LIST_DIR}/kmeans_seeding.cu
     ${CMAKE_CURRENT_LIST_DIR}/library.cu)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BUDGET = ROOT / "cuda" / "kernel_budget.json"
-REWRITE = "if that is meant: scripts/kernel_budget.py --write"
+REWRITE = "if that is meant: python scripts/kernel_budget.py --write"
 LIMITS = {"registers": "registers", "shared": "bytes of static shared memory", "stack": "of stack"}
 
 Budget = dict[str, dict[str, dict[str, int]]]  # architecture, kernel, limit

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <random>
 #include <string>
 
 #include "rows.hpp"
@@ -66,6 +67,52 @@ TYPED_TEST(Gap, DrawsReferencesUniformlyOverTheBox) {
   EXPECT_GT(found.standard_error[0], 0);
 }
 
+/// Tibshirani's choice: the fewest clusters whose gap is within an error of the next one's.
+std::int64_t chosen(const GapStatistic& found, const Ks& ks) {
+  std::size_t k = 0;
+  while (k + 1 < ks.size() && found.gap[k] < found.gap[k + 1] - found.standard_error[k + 1]) ++k;
+  return ks[k];
+}
+
+TYPED_TEST(Gap, OfALongCloudOverItsPrincipalAxesSeesOneCluster) {
+  auto x = normal_rows<TypeParam>(400, 2, 8);
+  std::mt19937_64 bits(9);
+  std::uniform_real_distribution<double> uniform(0, 30);
+  for (std::int64_t i = 0; i < x.rows; ++i) {  // along the diagonal, far from the origin
+    const double along = uniform(bits), across = 0.3 * x(i, 0);
+    x(i, 0) = static_cast<TypeParam>(1000 + along - across);
+    x(i, 1) = static_cast<TypeParam>(1000 + along + across);
+  }
+  const Ks ks{1, 2, 3, 4};
+  const auto choice = [&](ReferenceBox box) {
+    return chosen(gap_statistic<TypeParam>(x.view(), ks, {.box = box}), ks);
+  };
+  EXPECT_EQ(choice(ReferenceBox::PrincipalAxes), 1);  // references of the cloud's own shape
+  EXPECT_GT(choice(ReferenceBox::Columns), 1);        // a square: k-means divides the cloud better
+}
+
+TYPED_TEST(Gap, OverPrincipalAxesHasTheirSides) {
+  Rows<TypeParam> x(400, 2);
+  for (std::int64_t i = 0; i < x.rows; ++i) {  // the corners of a 20 x 2 rectangle, turned by 45°
+    const double along = i % 2 == 0 ? 10 : -10, across = i / 2 % 2 == 0 ? 1 : -1;
+    x(i, 0) = static_cast<TypeParam>(7 + (along - across) / std::sqrt(2));
+    x(i, 1) = static_cast<TypeParam>(-3 + (along + across) / std::sqrt(2));
+  }
+  const auto found = gap_statistic<TypeParam>(
+      x.view(), Ks{1}, {.references = 40, .box = ReferenceBox::PrincipalAxes});
+  // The variances of uniform draws are width^2 / 12.
+  EXPECT_NEAR(found.reference_log_dispersion[0], std::log(400 * (400.0 + 4.0) / 12), 0.02);
+}
+
+TYPED_TEST(Gap, OverPrincipalAxesTakesFewerRowsThanColumns) {
+  const auto x = normal_rows<TypeParam>(5, 9, 9, 50);
+  const auto found = gap_statistic<TypeParam>(
+      x.view(), Ks{1, 2}, {.references = 3, .box = ReferenceBox::PrincipalAxes});
+  EXPECT_THAT(found.gap,
+              ::testing::Each(::testing::Truly([](double v) { return std::isfinite(v); })));
+  EXPECT_LT(std::abs(found.gap[0]), 2);
+}
+
 TYPED_TEST(Gap, StaysFiniteWithoutDispersion) {
   const auto x = normal_rows<TypeParam>(5, 2, 3);
   const auto all = gap_statistic<TypeParam>(x.view(), Ks{5}, {.references = 3});
@@ -87,9 +134,13 @@ TYPED_TEST(Gap, IsTheSameBitsForAnyNumberOfThreads) {
   const auto with_threads = [&](int threads) {
     Context ctx = Device::Cpu;
     ctx.threads = threads;
-    const auto found = gap_statistic<TypeParam>(x.view(), Ks{1, 3}, {.references = 2}, ctx);
-    return std::tuple(found.gap, found.standard_error, found.log_dispersion,
-                      found.reference_log_dispersion);
+    const auto of = [&](ReferenceBox box) {
+      const auto found =
+          gap_statistic<TypeParam>(x.view(), Ks{1, 3}, {.references = 2, .box = box}, ctx);
+      return std::tuple(found.gap, found.standard_error, found.log_dispersion,
+                        found.reference_log_dispersion);
+    };
+    return std::pair(of(ReferenceBox::Columns), of(ReferenceBox::PrincipalAxes));
   };
   const auto one = with_threads(1);
   EXPECT_EQ(one, with_threads(2));

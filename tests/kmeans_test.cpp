@@ -152,7 +152,7 @@ TEST(KMeansCpu, SweepEqualsEachSingleFit) {
   const auto x = make_rows<float>(1500, 5);
   std::vector<KMeansModel<float>> models;
   for (std::int64_t k = 1; k <= 12; ++k) models.push_back({.clusters = k});
-  for (const Seeding seeding : {Seeding::PlusPlus, Seeding::RandomRows}) {
+  for (const Seeding seeding : {Seeding::PlusPlus, Seeding::RandomRows, Seeding::Parallel}) {
     KMeansParams params{.seeding = seeding, .restarts = 3, .seed = 11};
     const auto sweep = kmeans_sweep<float>(x.view(), models, params);
     for (std::size_t m = 0; m < models.size(); ++m) {

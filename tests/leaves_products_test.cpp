@@ -77,20 +77,38 @@ TEST(ProductLeaves, ProductsAreAddedInTheOrderOfRows) {
 
 TEST(ProductLeaves, ProjectionsAddColumnsInAscendingOrder) {
   for (const std::int64_t cols : kColumns) {
-    for (const std::int64_t count : {1, 3, 4, 8, 9, 25}) {
+    for (const std::int64_t count : {1, 2, 3, 4, 7, 8, 9, 25}) {
       const auto x = make_rows<double>(kTileRows, cols);
       const auto axes = make_rows<double>(count, cols, Shape::Blobs, 2);
+      const auto mean = make_rows<double>(1, cols, Shape::Blobs, 3);
       AlignedBuffer<double> tile, out;
       fill_tile(x.view(), {0, kTileRows}, tile.resize(cols * kTileRows));
-      leaves().project(tile.data(), cols, axes.values.data(), count, out.resize(count * kTileRows));
+      EXPECT_TRUE(leaves().project(tile.data(), mean.values.data(), cols, axes.values.data(), count,
+                                   out.resize(count * kTileRows)));
       for (std::int64_t a = 0; a < count; ++a) {
         for (std::int64_t r = 0; r < kTileRows; ++r) {
           double sum = 0;
-          for (std::int64_t j = 0; j < cols; ++j) sum += axes.view()(a, j) * x.view()(r, j);
+          for (std::int64_t j = 0; j < cols; ++j) {
+            sum += axes.view()(a, j) * (x.view()(r, j) - mean.view()(0, j));
+          }
           ASSERT_EQ(out.data()[a * kTileRows + r], sum) << cols << " columns, " << count << " axes";
         }
       }
     }
+  }
+}
+
+TEST(ProductLeaves, ProjectionsTellOfARowThatIsNotFinite) {
+  const std::vector<double> mean(3), axes(27);
+  AlignedBuffer<double> tile, out;
+  std::fill_n(tile.resize(3 * kTileRows), 3 * kTileRows, 1.0);
+  out.resize(9 * kTileRows);
+  for (std::int64_t r = 0; r < kTileRows; ++r) {
+    tile.data()[2 * kTileRows + r] = r % 2 == 0 ? std::nan("") : INFINITY;
+    for (const std::int64_t count : {1, 9}) {
+      EXPECT_FALSE(leaves().project(tile.data(), mean.data(), 3, axes.data(), count, out.data()));
+    }
+    tile.data()[2 * kTileRows + r] = 1;
   }
 }
 

@@ -79,8 +79,9 @@ TEST(Leaves, NearestInFloat32IsUnsureExactlyOfCloseRivals) {
       leaves().tile_f32(TileRows<float>(x.view(), {0, kTileRows}).at, cols, 1.0f,
                         tile.resize(cols * kTileRows));
       alignas(64) std::int32_t nearest[kTileRows];
-      const std::uint64_t unsure =
-          leaves().nearest_f32(tile.data(), cols, points.values.data(), count, kRelative, nearest);
+      alignas(64) float best[kTileRows], second[kTileRows];
+      const std::uint64_t unsure = leaves().nearest_f32(tile.data(), cols, points.values.data(),
+                                                        count, kRelative, nearest, best, second);
       for (std::int64_t r = 0; r < kTileRows; ++r) {
         std::vector<double> distances;
         for (std::int64_t p = 0; p < count; ++p) {
@@ -89,6 +90,10 @@ TEST(Leaves, NearestInFloat32IsUnsureExactlyOfCloseRivals) {
         const double found = distances[static_cast<std::size_t>(nearest[r])];
         std::sort(distances.begin(), distances.end());
         ASSERT_NEAR(found, distances[0], 1e-4 * (1 + distances[0]));
+        ASSERT_NEAR(best[r], distances[0], 1e-4 * (1 + distances[0]));
+        if (count > 1) {
+          ASSERT_NEAR(second[r], distances[1], 1e-4 * (1 + distances[1]));
+        }
         const double apart = count == 1 ? 1 : (distances[1] - distances[0]) / distances[1];
         const bool is_unsure = (unsure >> r & 1) != 0;
         if (std::abs(apart - kRelative) > 0.1 * kRelative) {
@@ -108,6 +113,7 @@ TEST(Leaves, NearestReportsRowsOutOfRange) {
   narrow.values[2 * 63 + 1] = 1e30f;  // its square overflows
   for (const std::int64_t count : kPointCounts) {
     alignas(64) std::int32_t nearest[kTileRows];
+    alignas(64) float best[kTileRows], second[kTileRows];
     AlignedBuffer<double> tile;
     fill_tile(std::as_const(x).view(), {0, kTileRows}, tile.resize(2 * kTileRows));
     const auto points = make_rows<double>(count, 2, Shape::Blobs, 2);
@@ -117,8 +123,8 @@ TEST(Leaves, NearestReportsRowsOutOfRange) {
     leaves().tile_f32(TileRows<float>(std::as_const(narrow).view(), {0, kTileRows}).at, 2, 1.0f,
                       narrow_tile.resize(2 * kTileRows));
     const auto narrow_points = make_rows<float>(count, 2, Shape::Blobs, 2);
-    const std::uint64_t unsure =
-        leaves().nearest_f32(narrow_tile.data(), 2, narrow_points.values.data(), count, 0, nearest);
+    const std::uint64_t unsure = leaves().nearest_f32(
+        narrow_tile.data(), 2, narrow_points.values.data(), count, 0, nearest, best, second);
     EXPECT_EQ(unsure & (std::uint64_t{1} << 63 | 1 << 7), std::uint64_t{1} << 63 | 1 << 7);
   }
 }
@@ -149,41 +155,20 @@ TEST(Leaves, TwoTilesGiveTheCanonicalDistanceRowByRow) {
   }
 }
 
-TEST(Leaves, PotentialsAndLimbsFollowTheScalarRules) {
+TEST(Leaves, LimbsFollowTheScalarRule) {
   for (const std::int64_t count : {1, 7, 8, 63, 64}) {
-    for (const bool weighted : {false, true}) {
-      const auto n = static_cast<std::size_t>(count);
-      auto nearest = make_rows<double>(count, 1).values;
-      auto distances = make_rows<double>(count, 1, Shape::Blobs, 2).values;
-      const auto weights = make_rows<double>(count, 1, Shape::Integers, 3).values;
-      for (double& value : nearest) value = std::abs(value);
-      for (double& value : distances) value = std::abs(value);
-      const double* w = weighted ? weights.data() : nullptr;
-      const double scale = limb_scale(100, 50), limb = 0x1p50;
-
-      std::int64_t potential = 0;
-      double largest = 0;
-      FixedSum sum;
-      for (std::size_t r = 0; r < n; ++r) {
-        const double value = (weighted ? weights[r] : 1) * std::min(nearest[r], distances[r]);
-        potential += to_integer(value * scale);
-        largest = std::max(largest, value);
-        FixedSum limbs;
-        to_limbs(value, scale, limb, &limbs.high, &limbs.low);
-        sum += limbs;
-      }
-      EXPECT_EQ(leaves().potential(nearest.data(), distances.data(), w, count, scale), potential);
-      auto folded = nearest;
-      EXPECT_EQ(leaves().fold_nearest(distances.data(), w, count, folded.data()), largest);
-      for (std::size_t r = 0; r < n; ++r) {
-        EXPECT_EQ(folded[r], std::min(nearest[r], distances[r]));
-        if (weighted) folded[r] *= weights[r];
-      }
-      FixedSum added{3, 4};
-      leaves().add_limbs(folded.data(), count, scale, limb, &added.high, &added.low);
-      EXPECT_EQ(added.high, 3 + sum.high);
-      EXPECT_EQ(added.low, 4 + sum.low);
+    const auto values = make_rows<double>(count, 1).values;
+    const double scale = limb_scale(100, 50), limb = 0x1p50;
+    FixedSum sum;
+    for (const double value : values) {
+      FixedSum limbs;
+      to_limbs(value, scale, limb, &limbs.high, &limbs.low);
+      sum += limbs;
     }
+    FixedSum added{3, 4};
+    leaves().add_limbs(values.data(), count, scale, limb, &added.high, &added.low);
+    EXPECT_EQ(added.high, 3 + sum.high);
+    EXPECT_EQ(added.low, 4 + sum.low);
   }
 }
 
@@ -260,6 +245,39 @@ TEST(Leaves, SpreadAddsAColumnsValuesAndSquares) {
   EXPECT_EQ(sums[1], sum.low);
   EXPECT_EQ(sums[2], square.high);
   EXPECT_EQ(sums[3], square.low);
+}
+
+TEST(Leaves, BoundsAreLoosenedByWhatCentroidsMoved) {
+  const std::vector<std::int32_t> labels{0, 1, 0, 1};
+  const float moves[] = {1, 0.25f}, others_moves[] = {0.25f, 1};
+  std::vector<float> upper{2, 2, 3, 2.9f}, lower{3.5f, 3.5f, 3.5f, 4.5f};
+  std::int32_t unsettled[4];
+  // Upper 3, 2.25, 4 and 3.15 against lower 3.25, 2.5, 3.25 and 3.5: only row 2 is open.
+  EXPECT_EQ(leaves().loosen_bounds(labels.data(), 4, moves, others_moves, upper.data(),
+                                   lower.data(), unsettled),
+            1);
+  EXPECT_EQ(unsettled[0], 2);
+  EXPECT_GT(upper[0], 3);
+  EXPECT_NEAR(upper[0], 3, 1e-5);
+  EXPECT_LT(lower[1], 2.5);
+  EXPECT_NEAR(lower[1], 2.5, 1e-5);
+}
+
+TEST(Leaves, TightBoundsEncloseEveryDistanceThatTheErrorAllows) {
+  constexpr float kRelative = 1e-4f;
+  alignas(64) float best[kTileRows], second[kTileRows];
+  float upper[kTileRows], lower[kTileRows];
+  for (int r = 0; r < kTileRows; ++r) {
+    best[r] = std::ldexp(1.3f, r - 40);
+    second[r] = r == 0 ? 0 : 2 * best[r];
+  }
+  leaves().tighten_bounds(best, second, kRelative, upper, lower);
+  for (int r = 0; r < kTileRows; ++r) {
+    EXPECT_GE(upper[r], std::sqrt(best[r] * (1.0 + kRelative)));
+    EXPECT_LE(upper[r], std::sqrt(best[r] * (1.0 + kRelative)) * 1.00001);
+    EXPECT_LE(lower[r], std::sqrt(second[r] * (1.0 - kRelative)));
+    EXPECT_GE(lower[r], std::sqrt(second[r] * (1.0 - kRelative)) * 0.99999);
+  }
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/contract/fixed_point.hpp"
+#include "core/contract/random.hpp"
 #include "coterie/matrix.hpp"
 
 namespace coterie {
@@ -84,6 +85,37 @@ class SeedingPasses {
                           std::span<std::int64_t> potentials) = 0;
 };
 
+/// A round of k-means||: each row is drawn by itself, with probability factor * potential / total.
+struct Oversampling {
+  DrawKey key;             // but for the row
+  double scale = 1;        // of potentials
+  std::int64_t total = 0;  // of all rows
+  std::int64_t factor = 0;
+
+  COTERIE_HD bool draws(std::int64_t row, std::int64_t potential) const {
+    DrawKey own = key;
+    own.row = static_cast<std::uint64_t>(row);
+    return static_cast<unsigned __int128>(factor) * static_cast<std::uint64_t>(potential) >
+           static_cast<std::uint64_t>(random_below(random_bits(own), total));
+  }
+};
+
+/// k-means|| on one device: every row's nearest seed so far and the canonical distance to it.
+template <class T>
+class ParallelSeedingPasses {
+ public:
+  virtual ~ParallelSeedingPasses() = default;
+  /// Takes seeds in, which are numbered from `first`; a row that is as near to two belongs to the
+  /// lower number. Returns the largest weight * distance.
+  virtual double add(RowBlock block, MatrixView<const T> seeds, std::int64_t first) = 0;
+  /// The block's potential: weight * distance * scale, rounded to integers.
+  virtual std::int64_t total(RowBlock block, double scale) = 0;
+  /// Appends the rows that are drawn, ascending.
+  virtual void draw(RowBlock block, const Oversampling& round, std::vector<std::int64_t>& rows) = 0;
+  /// Adds the limbs of each row's weight to the sum of its nearest seed.
+  virtual void weigh(RowBlock block, const Frame& frame, std::span<FixedSum> sums) = 0;
+};
+
 /// The O(n) work of k-means on the device that holds the rows. Only small host values cross.
 template <class T>
 class KMeansPasses {
@@ -93,6 +125,7 @@ class KMeansPasses {
   virtual ColumnRange range(RowBlock block) = 0;
   virtual void spread(RowBlock block, const Frame& frame, SpreadSums& sums) = 0;
   virtual std::unique_ptr<SeedingPasses<T>> seeding() = 0;
+  virtual std::unique_ptr<ParallelSeedingPasses<T>> parallel_seeding() = 0;
   virtual void copy_row(std::int64_t row, std::span<T> out) = 0;
 
   /// Labels of a slot are -1 (none) after open.

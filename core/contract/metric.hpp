@@ -8,27 +8,32 @@
 
 namespace coterie {
 
-/// out = x divided by its length, in float64; false for a row of zeros, which stays as it is. The
-/// row is first brought near 1 by a power of two, so that no square overflows or vanishes.
+/// What brings a row to length 1: x * scale * inverse, one after the other. The scale is a power of
+/// two that brings the row near 1, so that no square overflows or vanishes; the inverse, that of
+/// the scaled row's length, is 0 for a row of zeros, which has no direction.
+struct Direction {
+  double scale = 1;
+  double inverse = 0;
+};
+
 template <class T>
-COTERIE_HD inline bool unit_row(const T* x, std::int64_t cols, double* out) {
+COTERIE_HD inline Direction direction_of(const T* x, std::int64_t cols) {
   double largest = 0;
   for (std::int64_t j = 0; j < cols; ++j) {
     const double size = fabs(static_cast<double>(x[j]));
     largest = size > largest ? size : largest;
   }
+  if (largest == 0) return {};
   int exponent = 0;
   frexp(largest, &exponent);
-  const double scale = ldexp(1.0, exponent < -1000 ? 1000 : -exponent);
+  Direction direction{ldexp(1.0, exponent < -1000 ? 1000 : -exponent)};
   double sum = 0;
   for (std::int64_t j = 0; j < cols; ++j) {
-    out[j] = static_cast<double>(x[j]) * scale;
-    sum += out[j] * out[j];
+    const double scaled = static_cast<double>(x[j]) * direction.scale;
+    sum += scaled * scaled;
   }
-  if (sum == 0) return false;
-  const double length = sqrt(sum);
-  for (std::int64_t j = 0; j < cols; ++j) out[j] /= length;
-  return true;
+  direction.inverse = 1 / sqrt(sum);
+  return direction;
 }
 
 /// Half the squared distance of two unit rows: unlike 1 - their product, it is exactly 0 for equal

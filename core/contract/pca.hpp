@@ -10,7 +10,7 @@ namespace coterie {
 /// Sums over the rows of t = x - shift: of each column, and of the products of each two.
 struct Scatter {
   std::vector<double> sums;  // cols
-  Matrix<double> products;   // cols x cols, symmetric
+  Matrix<double> products;   // cols x cols, the upper triangle
 };
 
 /// One pass in float64, the same bits for any number of threads. A value of x that is not finite

@@ -7,7 +7,13 @@
 namespace coterie {
 
 /// What a draw is for, so that draws for different purposes never share bits.
-enum class Purpose : std::uint16_t { Seeding = 1, RandomRows = 2, Reference = 3, Sample = 4 };
+enum class Purpose : std::uint16_t {
+  Seeding = 1,
+  RandomRows = 2,
+  Reference = 3,
+  Sample = 4,
+  Oversampling = 5
+};
 
 /// Names one draw. Never the number of clusters, a block or a thread: those must not change it.
 struct DrawKey {
@@ -42,6 +48,12 @@ COTERIE_HD inline std::uint64_t random_bits(const DrawKey& key) {
     k1 += 0xBB67AE85u;
   }
   return std::uint64_t{c1} << 32 | c0;
+}
+
+/// bits * total / 2^64: uniform in [0, total).
+COTERIE_HD inline std::int64_t random_below(std::uint64_t bits, std::int64_t total) {
+  return static_cast<std::int64_t>(
+      (static_cast<unsigned __int128>(bits) * static_cast<std::uint64_t>(total)) >> 64);
 }
 
 /// Uniform in [0, 1): the top 53 bits.

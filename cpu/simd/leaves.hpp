@@ -37,22 +37,40 @@ struct Leaves {
   std::uint64_t (*nearest_f64)(const double* tile, std::int64_t cols, const double* points,
                                std::int64_t count, std::int32_t* nearest);
   /// The nearest point of each row in float32; the bits of the rows whose second nearest is not
-  /// farther by more than `relative` of its squared distance and 2^-100.
+  /// farther by more than `relative` of its squared distance and 2^-100. And the two smallest
+  /// squared distances; the second of a lone point is float32's largest value.
   std::uint64_t (*nearest_f32)(const float* tile, std::int64_t cols, const float* points,
-                               std::int64_t count, float relative, std::int32_t* nearest);
+                               std::int64_t count, float relative, std::int32_t* nearest,
+                               float* best, float* second);
   /// The bits of the rows of two tiles' labels that differ.
   std::uint64_t (*differing)(const std::int32_t* a, const std::int32_t* b);
 
   /// out[r] = canonical squared distance of row r of one tile and row r of the other.
   void (*tile_distances)(const double* a, const double* b, std::int64_t cols, double* out);
 
-  /// nearest[r] = min(nearest[r], distances[r]); returns the largest weights[r] * nearest[r].
-  /// Weights may be null: all 1.
-  double (*fold_nearest)(const double* distances, const double* weights, std::int64_t count,
-                         double* nearest);
-  /// Sum of weights[r] * min(nearest[r], distances[r]) * scale, each rounded to an integer.
-  std::int64_t (*potential)(const double* nearest, const double* distances, const double* weights,
-                            std::int64_t count, double scale);
+  /// A float32 tile in float64.
+  void (*widen_tile)(const float* tile, std::int64_t cols, double* out);
+  /// Sum of weights[r] * nearest[r] * scale, each rounded to an integer, and the largest product of
+  /// the two. An infinite nearest[r] counts as 1, and weights may be null: all 1.
+  std::int64_t (*potential)(const double* nearest, const double* weights, std::int64_t count,
+                            double scale, double* largest);
+  /// The filter of a k-means++ round: returns the bits of the rows of which float32 cannot tell
+  /// that no point is nearer than their nearest seed, nearest[r] away; slack: 1 + twice the relative
+  /// error of a distance in float32. largest: of the weights[r] * nearest[r] of the other rows;
+  /// weights may be null.
+  std::uint64_t (*maybe_closer_f32)(const float* tile, std::int64_t cols, const float* points,
+                                    std::int64_t count, const double* nearest,
+                                    const double* weights, double slack, double* largest);
+  /// The nearest in float32 of the points, or -1 where nearest[r], the canonical squared distance of
+  /// what is nearest otherwise, is less; the bits of the rows of which float32 cannot tell.
+  std::uint64_t (*closest_f32)(const float* tile, std::int64_t cols, const float* points,
+                               std::int64_t count, const double* nearest, std::int32_t* closest);
+  /// The rest of the round for one tile, from squared_distances(): takes the first `seeds` points
+  /// into nearest[], adds to savings[c] what the potential would fall by if the c-th of the other
+  /// points became a seed, and widens largest[c] to the weights[r] * nearest[r] that would be left.
+  void (*fold_seeds)(const double* distances, std::int64_t count, std::int64_t seeds,
+                     double* nearest, const double* weights, double scale, std::int64_t* savings,
+                     double* largest);
 
   /// Adds the limbs of values[0] to values[count - 1].
   void (*add_limbs)(const double* values, std::int64_t count, double scale, double limb,
@@ -74,6 +92,14 @@ struct Leaves {
   /// them to those of to[r].
   void (*move_rows)(std::uint64_t moved, const std::int32_t* from, const std::int32_t* to,
                     const std::int64_t* limbs, std::int64_t cols, std::int64_t* sums);
+  /// After centroids have moved: widens each row's bounds by what its own and the other centroids
+  /// may have come and gone, and returns how many rows may have a new label, and which.
+  std::int64_t (*loosen_bounds)(const std::int32_t* labels, std::int64_t count, const float* moves,
+                                const float* others_moves, float* upper, float* lower,
+                                std::int32_t* unsettled);
+  /// A tile's bounds from squared distances that are off by less than `relative` and 2^-100.
+  void (*tighten_bounds)(const float* best, const float* second, float relative, float* upper,
+                         float* lower);
 
   /// sums[r] += the distance of row r to each point, one point after the other.
   void (*add_distances)(const double* tile, std::int64_t cols, const double* points,

@@ -286,7 +286,8 @@ std::uint64_t nearest_f64(const double* tile, std::int64_t cols, const double* p
 }
 
 std::uint64_t nearest_f32(const float* tile, std::int64_t cols, const float* points,
-                          std::int64_t count, float relative, std::int32_t* nearest) {
+                          std::int64_t count, float relative, std::int32_t* nearest,
+                          float* best_out, float* second_out) {
   std::uint64_t unsure = 0;
   for (std::int64_t row = 0; row < kTileRows; row += kVectors * kFloatLanes) {
     Floats best[kVectors], second[kVectors];
@@ -309,6 +310,8 @@ std::uint64_t nearest_f32(const float* tile, std::int64_t cols, const float* poi
       const Ints sure = second[v] - best[v] > all(relative) * second[v] + all(0x1p-100f);
       unsure |= lane_bits(~sure) << at;
       *reinterpret_cast<Ints*>(nearest + at) = index[v];
+      store(best_out + at, best[v]);
+      store(second_out + at, second[v]);
     }
   }
   return unsure;
@@ -337,7 +340,9 @@ void tile_distances(const double* a, const double* b, std::int64_t cols, double*
 
 #include "cpu/simd/leaves_measures.inl"
 #include "cpu/simd/leaves_products.inl"
+#include "cpu/simd/leaves_seeding.inl"
 #include "cpu/simd/leaves_sums.inl"
+#include "cpu/simd/leaves_bounds.inl"
 
 }  // namespace
 
@@ -352,13 +357,18 @@ const Leaves& COTERIE_LEAVES_FUNCTION() {
       .nearest_f32 = nearest_f32,
       .differing = differing,
       .tile_distances = tile_distances,
-      .fold_nearest = fold_nearest,
+      .widen_tile = widen_tile,
       .potential = potential,
+      .maybe_closer_f32 = maybe_closer_f32,
+      .closest_f32 = closest_f32,
+      .fold_seeds = fold_seeds,
       .add_limbs = add_limbs,
       .add_spread = add_spread,
       .row_limbs_f32 = row_limbs<float>,
       .row_limbs_f64 = row_limbs<double>,
       .move_rows = move_rows,
+      .loosen_bounds = loosen_bounds,
+      .tighten_bounds = tighten_bounds,
       .add_distances = add_distances,
       .square_roots = square_roots,
       .distances_f32 = distances_f32,

@@ -8,40 +8,6 @@ inline std::int64_t to_integer(double v) {
   return bits - 0x4338000000000000;
 }
 
-/// Calls use(weight * value) for each row; the loop vectorises for either kind of weights.
-template <class Use>
-inline void for_each_weighted(const double* weights, const double* values, std::int64_t count,
-                              const Use& use) {
-  if (weights == nullptr) {
-    for (std::int64_t r = 0; r < count; ++r) use(values[r]);
-  } else {
-    for (std::int64_t r = 0; r < count; ++r) use(weights[r] * values[r]);
-  }
-}
-
-double fold_nearest(const double* distances, const double* weights, std::int64_t count,
-                    double* nearest) {
-  for (std::int64_t r = 0; r < count; ++r) {
-    nearest[r] = distances[r] < nearest[r] ? distances[r] : nearest[r];
-  }
-  double largest = 0;
-  for_each_weighted(weights, nearest, count,
-                    [&largest](double value) { largest = value > largest ? value : largest; });
-  return largest;
-}
-
-std::int64_t potential(const double* nearest, const double* distances, const double* weights,
-                       std::int64_t count, double scale) {
-  double least[kTileRows];
-  for (std::int64_t r = 0; r < count; ++r) {
-    least[r] = distances[r] < nearest[r] ? distances[r] : nearest[r];
-  }
-  std::int64_t sum = 0;
-  for_each_weighted(weights, least, count,
-                    [&sum, scale](double value) { sum += to_integer(value * scale); });
-  return sum;
-}
-
 /// The limbs of a value already scaled.
 struct Limbs {
   std::int64_t high, low;

@@ -11,8 +11,15 @@
 
 namespace coterie {
 
+/// Where the reference data sets are drawn uniformly.
+enum class ReferenceBox {
+  Columns,        // the range of each of x's columns
+  PrincipalAxes,  // the range along each of x's principal axes: follows x's shape (rows >= 2)
+};
+
 struct GapParams {
-  int references = 10;  // data sets drawn uniformly over the box of x's columns
+  int references = 10;  // data sets
+  ReferenceBox box = ReferenceBox::Columns;
   KMeansParams kmeans = {};
 };
 
@@ -24,8 +31,9 @@ struct GapStatistic {
 };
 
 /// Gap statistic (Tibshirani, Walther & Hastie 2001) with W_k = the inertia of k-means.
-/// References come from the counter-based generator, one data set at a time. A W_k of 0 counts as
-/// the least normal double, so that logarithms stay finite.
+/// References come from the counter-based generator, one data set of x's size at a time. A W_k of 0
+/// counts as the least normal double, so that logarithms stay finite. As exact as k-means; along
+/// principal axes, as the PCA.
 template <class T>
 GapStatistic gap_statistic(MatrixView<const T> x, std::span<const std::int64_t> clusters,
                            const GapParams& params = {}, const Context& ctx = {});

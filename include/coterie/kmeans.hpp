@@ -11,8 +11,9 @@
 namespace coterie {
 
 enum class Seeding {
-  PlusPlus,   // greedy k-means++ (Arthur & Vassilvitskii 2007)
-  RandomRows  // distinct rows, drawn in proportion to their weight
+  PlusPlus,    // greedy k-means++ (Arthur & Vassilvitskii 2007): reads x once for each cluster
+  RandomRows,  // distinct rows, drawn in proportion to their weight
+  Parallel     // k-means|| (Bahmani et al. 2012): six reads of x, O(rows * cols * 10 clusters)
 };
 
 struct KMeansParams {
@@ -34,6 +35,7 @@ struct KMeansResult {
   std::int64_t iterations = 0;
   std::int64_t occupied = 0;   // clusters that have a row: fewer than asked for if rows coincide
   std::int64_t rechecked = 0;  // labels that float32 could not decide and float64 did
+  std::int64_t passes = 0;     // assignments of all rows, over all restarts and iterations
 };
 
 /// One model of a sweep: a k, and either its own starts (one restart from each) or none.
@@ -48,7 +50,8 @@ struct KMeansModel {
 /// own centroid. `params.clusters` is ignored where models say their own.
 /// Throws std::invalid_argument when a value is not finite, clusters > rows, or sizes disagree.
 /// Time O(iterations * rows * cols * clusters); memory 4 bytes a row and running model, 8 bytes a
-/// row while seeding, and 16 bytes a centroid's column for each thread and running model.
+/// row while seeding (12 by k-means||), and 16 bytes a centroid's column for each thread and
+/// running model.
 template <class T>
 KMeansResult<T> kmeans(MatrixView<const T> x, const KMeansParams& params = {},
                        const Context& ctx = {});

@@ -31,7 +31,9 @@ struct Pca {
 template <class T>
 Pca pca(MatrixView<const T> x, const PcaParams& params = {}, const Context& ctx = {});
 
-/// (x - mean) projected on the given axes (axes x cols): out is x.rows x axes.rows.
+/// (x - mean) projected on the given axes (axes x cols): out is x.rows x axes.rows. Summed in
+/// float64; the same bits for any number of threads and on every instruction set.
+/// Throws std::invalid_argument when a value of x is not finite; what out holds then is unsaid.
 template <class T>
 void pca_transform(MatrixView<const T> x, const std::vector<double>& mean,
                    MatrixView<const double> axes, MatrixView<T> out, const Context& ctx = {});

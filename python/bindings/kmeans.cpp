@@ -24,6 +24,7 @@ struct Fit {
   std::int64_t iterations;
   std::int64_t occupied;
   std::int64_t rechecked;
+  std::int64_t passes;
 };
 
 template <class T>
@@ -42,7 +43,7 @@ std::vector<Fit> to_fits(std::vector<KMeansResult<T>>&& results) {
   std::vector<Fit> fits;
   for (auto& result : results) {
     fits.push_back({to_numpy(std::move(result.labels)), to_numpy(std::move(result.centroids)),
-                    result.inertia, result.iterations, result.occupied, result.rechecked});
+                    result.inertia, result.iterations, result.occupied, result.rechecked, result.passes});
   }
   return fits;
 }
@@ -134,6 +135,7 @@ void bind_kmeans(py::module_& m) {
   py::native_enum<Seeding>(m, "Seeding", "enum.Enum")
       .value("plus_plus", Seeding::PlusPlus)
       .value("random_rows", Seeding::RandomRows)
+      .value("parallel", Seeding::Parallel)
       .finalize();
   py::class_<Fit>(m, "KMeansFit")
       .def_readonly("labels", &Fit::labels)
@@ -141,7 +143,8 @@ void bind_kmeans(py::module_& m) {
       .def_readonly("inertia", &Fit::inertia)
       .def_readonly("iterations", &Fit::iterations)
       .def_readonly("occupied", &Fit::occupied)
-      .def_readonly("rechecked", &Fit::rechecked);
+      .def_readonly("rechecked", &Fit::rechecked)
+      .def_readonly("passes", &Fit::passes);
   bind_sweep<float>(m);
   bind_sweep<double>(m);
   bind_plusplus<float>(m);

@@ -1,5 +1,6 @@
 #include "coterie/measures.hpp"
 
+#include <pybind11/native_enum.h>
 #include <pybind11/stl.h>
 
 #include "arrays.hpp"
@@ -64,11 +65,12 @@ template <class T>
 void bind_gap(py::module_& m) {
   m.def(
       "gap_statistic",
-      [](const Array<T>& x, const std::vector<std::int64_t>& clusters, int references, int restarts,
-         std::uint64_t seed, Device device, const py::object& progress) {
+      [](const Array<T>& x, const std::vector<std::int64_t>& clusters, int references,
+         ReferenceBox box, int restarts, std::uint64_t seed, Device device,
+         const py::object& progress) {
         const auto rows = as_rows(x, "x");
-        const GapParams params{.references = references,
-                               .kmeans = {.restarts = restarts, .seed = seed}};
+        const GapParams params{
+            .references = references, .box = box, .kmeans = {.restarts = restarts, .seed = seed}};
         auto gap = run(device, progress, [&](const Context& context) {
           return gap_statistic<T>(rows, clusters, params, context);
         });
@@ -77,7 +79,8 @@ void bind_gap(py::module_& m) {
                           to_numpy(std::move(gap.reference_log_dispersion)));
       },
       py::arg("x").noconvert(), py::kw_only(), py::arg("clusters"), py::arg("references"),
-      py::arg("restarts"), py::arg("seed"), py::arg("device"), py::arg("progress") = py::none());
+      py::arg("box"), py::arg("restarts"), py::arg("seed"), py::arg("device"),
+      py::arg("progress") = py::none());
 }
 
 template <class T>
@@ -91,6 +94,10 @@ void bind(py::module_& m) {
 }  // namespace
 
 void bind_measures(py::module_& m) {
+  py::native_enum<ReferenceBox>(m, "ReferenceBox", "enum.Enum")
+      .value("features", ReferenceBox::Columns)
+      .value("pca", ReferenceBox::PrincipalAxes)
+      .finalize();
   bind<float>(m);
   bind<double>(m);
 }

@@ -25,9 +25,14 @@ class Metric(Enum):
     manhattan = 3
     chebyshev = 4
 
+class ReferenceBox(Enum):
+    features = 0
+    pca = 1
+
 class Seeding(Enum):
     plus_plus = 0
     random_rows = 1
+    parallel = 2
 
 class DeviceUnavailableError(RuntimeError): ...
 
@@ -54,6 +59,8 @@ class KMeansFit:
     def occupied(self) -> int: ...
     @property
     def rechecked(self) -> int: ...
+    @property
+    def passes(self) -> int: ...
 
 @final
 class PrincipalAxes:
@@ -148,6 +155,7 @@ def gap_statistic(
     *,
     clusters: Sequence[int],
     references: int,
+    box: ReferenceBox,
     restarts: int,
     seed: int,
     device: Device,

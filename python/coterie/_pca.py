@@ -38,10 +38,10 @@ _SPARSE_SOLVERS = ("auto", "arpack", "covariance_eigh")
 class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Principal component analysis; scikit-learn's ``PCA`` with a ``device``.
 
-    Always exact: the covariance is summed in float64 from differences to a value near the mean and
-    its eigenproblem solved in float64, whatever ``svd_solver`` and the dtype of X. Same bits for any
-    number of threads; across instruction sets and devices the variances agree to 1e-10 of the
-    largest.
+    Always exact: the covariance is summed in float64, from differences to a value near the mean,
+    and its eigenproblem solved in float64, whatever ``svd_solver`` and the dtype of X. Same bits
+    for any number of threads; across instruction sets and devices the variances agree to 1e-10 of
+    the largest.
 
     Parameters
     ----------

@@ -23,6 +23,7 @@ from coterie._inputs import (
     as_device,
     check_rows,
     dense,
+    finite_by_engine,
     is_packed,
 )
 
@@ -63,9 +64,13 @@ def silhouette_samples(
     in O(n_samples * n_clusters * n_features) time. There must be 2 to n_samples - 1 labels.
     """
     X, codes = _check_labelled(X, labels)
-    return _core.silhouette_samples(
-        dense(X), codes, metric=_as_metric(metric, _SILHOUETTE_METRICS), device=as_device(device)
-    )
+    with finite_by_engine(X):
+        return _core.silhouette_samples(
+            dense(X),
+            codes,
+            metric=_as_metric(metric, _SILHOUETTE_METRICS),
+            device=as_device(device),
+        )
 
 
 def silhouette_score(
@@ -103,26 +108,29 @@ def silhouette_score_sampled(
     with all rows.
     """
     X, codes = _check_labelled(X, labels)
-    return _core.silhouette_sampled(
-        dense(X),
-        codes,
-        sample_size=int(sample_size),
-        seed=check_random_state(random_state).randint(2**31),
-        metric=_as_metric(metric, _SILHOUETTE_METRICS),
-        device=as_device(device),
-    )
+    with finite_by_engine(X):
+        return _core.silhouette_sampled(
+            dense(X),
+            codes,
+            sample_size=int(sample_size),
+            seed=check_random_state(random_state).randint(2**31),
+            metric=_as_metric(metric, _SILHOUETTE_METRICS),
+            device=as_device(device),
+        )
 
 
 def davies_bouldin_score(X: Any, labels: Any, *, device: str = "auto") -> float:
     """Davies-Bouldin index (1979): at least 0, lower is better."""
     X, codes = _check_labelled(X, labels)
-    return _core.davies_bouldin(dense(X), codes, device=as_device(device))
+    with finite_by_engine(X):
+        return _core.davies_bouldin(dense(X), codes, device=as_device(device))
 
 
 def calinski_harabasz_score(X: Any, labels: Any, *, device: str = "auto") -> float:
     """Variance ratio of Calinski and Harabasz (1974): higher is better."""
     X, codes = _check_labelled(X, labels)
-    return _core.calinski_harabasz(dense(X), codes, device=as_device(device))
+    with finite_by_engine(X):
+        return _core.calinski_harabasz(dense(X), codes, device=as_device(device))
 
 
 class GapStatistic(NamedTuple):
@@ -140,25 +148,32 @@ def gap_statistic(
     k: Iterable[int] = range(1, 11),
     *,
     n_refs: int = 10,
+    box: str = "features",
     n_init: Any = "auto",
     random_state: Any = None,
     device: str = "auto",
 ) -> GapStatistic:
     """Gap statistic (Tibshirani, Walther and Hastie 2001) of k-means for each ``k``.
 
-    The gap is the mean ln(inertia) of ``n_refs`` data sets drawn uniformly over the box of the
-    features, less the ln(inertia) of X; each k-means is run ``n_init`` times ("auto": once).
+    The gap is the mean ln(inertia) of ``n_refs`` data sets drawn uniformly over a box, less the
+    ln(inertia) of X; each k-means is run ``n_init`` times ("auto": once). The box has the range of
+    each of the "features", or with ``box="pca"`` that along each of X's principal axes: it fits
+    correlated features, whose own box is mostly empty.
     """
-    X = check_rows(X)
+    if box not in _core.ReferenceBox.__members__:
+        raise ValueError(f"box must be 'features' or 'pca', got {box!r}")
+    X = check_rows(X, finite=False)
     clusters = [int(one) for one in k]
-    arrays = _core.gap_statistic(
-        dense(X),
-        clusters=clusters,
-        references=int(n_refs),
-        restarts=1 if n_init == "auto" else int(n_init),
-        seed=check_random_state(random_state).randint(2**31),
-        device=as_device(device),
-    )
+    with finite_by_engine(X):
+        arrays = _core.gap_statistic(
+            dense(X),
+            clusters=clusters,
+            references=int(n_refs),
+            box=_core.ReferenceBox[box],
+            restarts=1 if n_init == "auto" else int(n_init),
+            seed=check_random_state(random_state).randint(2**31),
+            device=as_device(device),
+        )
     return GapStatistic(np.array(clusters, np.int64), *arrays)
 
 
@@ -212,7 +227,7 @@ def pairwise_distances_chunked(
         raise ValueError(f"rows must be at least 1, got {rows}")
     for start in range(0, left.shape[0], rows):
         block = left[start : start + rows]
-        out = np.empty((block.shape[0], right.shape[0]), block.dtype)
+        out = _empty((block.shape[0], right.shape[0]), block.dtype)
         _core.pairwise_distances(
             block, right, metric=_as_metric(metric), out=out, device=as_device(device)
         )
@@ -234,7 +249,7 @@ def _empty(shape: tuple[int, int], dtype: np.dtype[Any]) -> Matrix:
     except MemoryError:
         raise MemoryError(
             f"the {shape[0]} x {shape[1]} distances need {size} bytes: use "
-            "pairwise_distances_chunked(), or give an out= on disk (numpy.memmap)"
+            "pairwise_distances_chunked() with fewer rows, or give an out= on disk (numpy.memmap)"
         ) from None
     start = -memory.ctypes.data % _LINE_BYTES
     return memory[start : start + size].view(dtype).reshape(shape)
@@ -255,7 +270,7 @@ def _check_pair(X: Any, Y: Any) -> tuple[Matrix, Matrix]:
 def _check_labelled(X: Any, labels: Any) -> tuple[Any, NDArray[np.int32]]:
     """The data, and the labels as int32 numbers; the engine checks that X is finite and counts
     the labels."""
-    X = check_array(adopt(X), accept_sparse="csr", dtype=FLOATS, ensure_all_finite=False)
+    X = check_rows(X, finite=False)
     labels = check_array(labels, ensure_2d=False, dtype=None, input_name="labels")
     labels = column_or_1d(labels)
     check_consistent_length(X, labels)

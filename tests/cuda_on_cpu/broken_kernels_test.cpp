@@ -1,7 +1,8 @@
-// Kernels with a fault each, which the CUDA-on-CPU layer must catch; each test's name says by what:
-// wrong numbers in some order of turns, an error of the layer, AddressSanitizer (preset asan) or
-// ThreadSanitizer (preset tsan). Each kernel stands beside its sound twin, so that the catch is the
-// fault's and not the test's.
+// The broken kernels, and what of the CUDA-on-CPU layer itself catches each, as the test's name
+// says: wrong numbers in some order of turns, or an error. The sound twin beside each shows that
+// the catch is the fault's and not the test's.
+#include "tests/cuda_on_cpu/broken_kernels.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,43 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "cuda/async_copy.cuh"
-#include "cuda/buffer.cuh"
-#include "cuda/reduce.cuh"
-
 namespace coterie::cuda {
 namespace {
 
 using ::testing::HasSubstr;
-
-constexpr int kThreads = 128;
-
-enum class Fault { None, MissingBarrier, MissingBarrierBeforeReuse };
-
-/// Each thread doubles the value that its neighbour brought, in two rounds over one shared array.
-template <Fault fault>
-__global__ void relay_kernel(const unsigned* in, unsigned* out) {
-  COTERIE_SHARED(unsigned, row, kThreads);
-  unsigned value = in[threadIdx.x];
-  for (int round = 0; round < 2; ++round) {
-    row[threadIdx.x] = value;
-    if (fault != Fault::MissingBarrier) __syncthreads();
-    value = 2 * row[(threadIdx.x + 1) % kThreads];
-    if (fault != Fault::MissingBarrierBeforeReuse) __syncthreads();
-  }
-  out[threadIdx.x] = value;
-}
-
-/// A sum that the block's first thread reads before the warps have added to it.
-template <bool broken>
-__global__ void block_sum_kernel(Word* out) {
-  COTERIE_SHARED(Word, sum, 1);
-  if (threadIdx.x == 0) sum[0] = 0;
-  __syncthreads();
-  block_add(sum, threadIdx.x);
-  if (!broken) __syncthreads();
-  if (threadIdx.x == 0) *out = sum[0];
-}
 
 __global__ void divergent_barrier_kernel(int* out) {
   if (threadIdx.x < kThreads / 2) {
@@ -78,6 +46,27 @@ __global__ void mixed_operations_kernel(unsigned* out) {
   } else {
     __syncwarp();
   }
+}
+
+/// The place of the smallest of a warp's numbers, of equal ones the first.
+template <bool broken>
+__global__ void nearest_kernel(const float* in, int* nearest) {
+  float best = in[threadIdx.x];
+  int at = static_cast<int>(threadIdx.x);
+  for (int step = kWarp / 2; step > 0; step /= 2) {
+    const float other = __shfl_xor_sync(kAllLanes, best, step);
+    const int other_at = __shfl_xor_sync(kAllLanes, at, step);
+    if (other < best || (!broken && other == best && other_at < at)) {
+      best = other;
+      at = other_at;
+    }
+  }
+  nearest[threadIdx.x] = at;
+}
+
+__global__ void misaligned_copy_kernel(const int* in) {
+  COTERIE_SHARED(int, tile, 4);
+  copy_async<16>(tile, in + 1);
 }
 
 std::string failure() {
@@ -171,22 +160,6 @@ TEST(BrokenKernels, FailureIsToldOnceAndThenForgotten) {
   EXPECT_EQ(cudaGetLastError(), cudaSuccess);
 }
 
-/// The place of the smallest of a warp's numbers, of equal ones the first.
-template <bool broken>
-__global__ void nearest_kernel(const float* in, int* nearest) {
-  float best = in[threadIdx.x];
-  int at = static_cast<int>(threadIdx.x);
-  for (int step = kWarp / 2; step > 0; step /= 2) {
-    const float other = __shfl_xor_sync(kAllLanes, best, step);
-    const int other_at = __shfl_xor_sync(kAllLanes, at, step);
-    if (other < best || (!broken && other == best && other_at < at)) {
-      best = other;
-      at = other_at;
-    }
-  }
-  nearest[threadIdx.x] = at;
-}
-
 template <bool broken>
 std::vector<int> nearest(const std::vector<float>& in) {
   std::vector<int> found(kWarp);
@@ -201,22 +174,6 @@ TEST(BrokenKernels, LostTieBreakGivesWrongNumbersOnEqualDistancesOnly) {
   EXPECT_EQ(nearest<false>(ties), std::vector<int>(kWarp, 5));
   EXPECT_NE(nearest<true>(ties), std::vector<int>(kWarp, 5));
   EXPECT_EQ(nearest<true>(distinct), std::vector<int>(kWarp, 0));  // so tests need ties
-}
-
-enum class CopyFault { None, NotWaitedFor, NoBarrier, TooEarly };
-
-/// Two rounds through one tile: each thread fetches a number and reads its neighbour's.
-template <CopyFault fault>
-__global__ void fetch_kernel(const int* in, int* out) {
-  COTERIE_SHARED(int, tile, kThreads);
-  for (int round = 0; round < 2; ++round) {
-    if (round != 0 && fault != CopyFault::TooEarly) __syncthreads();
-    copy_async<4>(&tile[threadIdx.x], &in[round * kThreads + threadIdx.x]);
-    commit_copies();
-    if (fault != CopyFault::NotWaitedFor) wait_for_copies<0>();
-    if (fault != CopyFault::NoBarrier) __syncthreads();
-    out[round * kThreads + threadIdx.x] = tile[(threadIdx.x + 1) % kThreads];
-  }
 }
 
 template <CopyFault fault>
@@ -240,107 +197,11 @@ TEST(BrokenKernels, AsynchronousCopyTakenForGrantedGivesWrongNumbers) {
 }
 #endif
 
-__global__ void misaligned_copy_kernel(const int* in) {
-  COTERIE_SHARED(int, tile, 4);
-  copy_async<16>(tile, in + 1);
-}
-
 TEST(BrokenKernels, MisalignedAsynchronousCopyIsAnError) {
   const std::vector<int> in(5);
   launch(misaligned_copy_kernel, 1, 1, 0, nullptr, in.data());
   EXPECT_THAT(failure(), HasSubstr("thread 0 of block 0 copies 16 bytes between addresses"));
 }
-
-#if defined(__SANITIZE_ADDRESS__)
-/// A tile of 8 rows of 16 in shared memory; the broken one loads a row more than it has.
-template <bool fixed_size>
-__global__ void tile_kernel(const int* in, int rows, int* out) {
-  COTERIE_SHARED(int, fixed, 8 * 16);
-  COTERIE_DYNAMIC_SHARED(int, dynamic);
-  int* const tile = fixed_size ? fixed : dynamic;
-  for (int i = static_cast<int>(threadIdx.x); i < rows * 16; i += kWarp) tile[i] = in[i];
-  __syncthreads();
-  out[threadIdx.x] = tile[threadIdx.x];
-}
-
-template <bool fixed_size>
-void load_tile(int rows, std::int64_t rows_there, std::int64_t results = kWarp) {
-  const std::vector<int> numbers(static_cast<std::size_t>(rows_there * 16));
-  const Buffer<int> in(rows_there * 16, nullptr), out(results, nullptr);
-  upload(numbers.data(), in.size(), in.data(), nullptr);
-  launch(tile_kernel<fixed_size>, 1, kWarp, 8 * 16 * sizeof(int), nullptr, in.data(), rows,
-         out.data());
-}
-
-TEST(BrokenKernelsDeathTest, AddressSanitizerSeesATileOneRowTooLong) {
-  EXPECT_NO_FATAL_FAILURE(load_tile<true>(8, 9));
-  EXPECT_NO_FATAL_FAILURE(load_tile<false>(8, 9));
-  EXPECT_DEATH(load_tile<true>(9, 9), "use-after-poison");           // in static shared memory
-  EXPECT_DEATH(load_tile<false>(9, 9), "heap-buffer-overflow");      // in dynamic shared memory
-  EXPECT_DEATH(load_tile<false>(8, 7), "heap-buffer-overflow");      // read from device memory
-  EXPECT_DEATH(load_tile<false>(8, 8, 31), "heap-buffer-overflow");  // written there
-}
-#endif
-
-#if defined(__SANITIZE_THREAD__)
-/// Every thread counts; the broken one as if it were alone.
-template <bool broken>
-__global__ void count_kernel(Word* count) {
-  if (broken) {
-    *count += 1;
-  } else {
-    atomicAdd(count, Word{1});
-  }
-}
-
-/// The first thread of each block adds what the block has counted.
-template <bool broken>
-__global__ void count_of_blocks_kernel(Word* count) {
-  COTERIE_SHARED(Word, mine, 1);
-  if (threadIdx.x == 0) mine[0] = 0;
-  __syncthreads();
-  atomicAdd(mine, Word{1});
-  __syncthreads();
-  if (threadIdx.x != 0) return;
-  if (broken) {
-    *count += mine[0];
-  } else {
-    atomicAdd(count, mine[0]);
-  }
-}
-
-/// Runs in a process of its own, which ThreadSanitizer gives the status 66 where it found a race.
-template <class... Params, class... Args>
-[[noreturn]] void count(void (*kernel)(Params...), unsigned blocks, Args... args) {
-  launch(kernel, blocks, kThreads, 0, nullptr, args...);
-  std::exit(0);
-}
-
-constexpr const char* kRace = "data race.*broken_kernels_test.cpp";
-
-TEST(BrokenKernelsDeathTest, ThreadSanitizerSeesAPlusWhereAnAtomicIsNeeded) {
-  Word sum = 0;
-  const auto sound = testing::ExitedWithCode(0);
-  const auto racing = testing::ExitedWithCode(66);
-  EXPECT_EXIT(count(count_kernel<false>, 3, &sum), sound, "");
-  EXPECT_EXIT(count(count_kernel<true>, 1, &sum), racing, kRace);
-  EXPECT_EXIT(count(count_of_blocks_kernel<false>, 6, &sum), sound, "");
-  EXPECT_EXIT(count(count_of_blocks_kernel<true>, 2, &sum), racing, kRace);
-  EXPECT_EXIT(count(count_of_blocks_kernel<true>, 6, &sum), racing, kRace);
-}
-
-TEST(BrokenKernelsDeathTest, ThreadSanitizerSeesAMissingBarrier) {
-  std::vector<unsigned> in(kThreads), out(kThreads);
-  Word sum = 0;
-  const auto run = [&](auto kernel) { count(kernel, 1, in.data(), out.data()); };
-  const auto racing = testing::ExitedWithCode(66);
-  EXPECT_EXIT(run(relay_kernel<Fault::None>), testing::ExitedWithCode(0), "");
-  EXPECT_EXIT(run(relay_kernel<Fault::MissingBarrier>), racing, kRace);
-  EXPECT_EXIT(run(relay_kernel<Fault::MissingBarrierBeforeReuse>), racing, kRace);
-  EXPECT_EXIT(count(block_sum_kernel<false>, 1, &sum), testing::ExitedWithCode(0), "");
-  EXPECT_EXIT(count(block_sum_kernel<true>, 1, &sum), racing, kRace);
-}
-#endif
 
 }  // namespace
 }  // namespace coterie::cuda

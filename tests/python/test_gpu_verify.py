@@ -141,3 +141,60 @@ def test_without_a_gpu_nothing_is_verified(tree: Path, capsys, monkeypatch) -> N
     assert module.verify(tree, [], again=False) == 1
     assert "no GPU: nvidia-smi does not answer" in capsys.readouterr().out
     assert not gpu_record.record_of(tree).exists()
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """The steps of tests/gpu/verify, with one test program and a place for their logs."""
+    monkeypatch.syspath_prepend(ROOT / "tests" / "gpu")
+    import steps as module
+
+    monkeypatch.setattr(module, "BUILD", tmp_path)
+    monkeypatch.setattr(module, "programs", lambda: [Path("gpu_rules_test")])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return module
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        ("<skipped/>", "not a single test ran"),
+        ("<failure/>", "1 of 1 tests failed: KMeans.Splits/cuda"),
+    ],
+)
+def test_tests_that_are_skipped_or_fail_do_not_verify(steps, tmp_path, case, said) -> None:
+    report = tmp_path / "ctest.xml"
+    with pytest.raises(steps.StepFailedError, match="no report"):
+        steps.counts(report)
+    report.write_text(
+        f'<testsuite><testcase name="KMeans.Splits/cuda">{case}</testcase></testsuite>'
+    )
+    with pytest.raises(steps.StepFailedError, match=said):
+        steps.counts(report)
+
+
+def sanitizer_that(tmp_path: Path, does: str) -> None:
+    tool = tmp_path / "compute-sanitizer"
+    tool.write_text(f"#!/bin/sh\n{does}\n")
+    tool.chmod(0o755)
+
+
+def test_what_compute_sanitizer_finds_fails_the_step(steps, tmp_path: Path) -> None:
+    step = steps.sanitizer("racecheck")
+    with pytest.raises(steps.NotPossibleError, match="not on PATH"):
+        step(steps.Clock())
+    sanitizer_that(tmp_path, "exit 0")
+    assert step(steps.Clock())["outcome"] == "no error in gpu_rules_test"
+    sanitizer_that(tmp_path, "echo '========= Error: Race reported'; exit 99")
+    with pytest.raises(steps.StepFailedError, match="errors found\n========= Error: Race reported"):
+        step(steps.Clock())
+    sanitizer_that(tmp_path, "echo '========= Device not supported'; exit 1")
+    with pytest.raises(steps.NotPossibleError, match="does not support this device"):
+        step(steps.Clock())
+
+
+def test_a_step_that_takes_too_long_is_stopped(steps, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(steps, "LIMIT", 0)
+    sanitizer_that(tmp_path, "exec /bin/sleep 60")
+    with pytest.raises(steps.StepFailedError, match="was stopped: a step has 0 seconds"):
+        steps.sanitizer("memcheck")(steps.Clock())

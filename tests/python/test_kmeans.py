@@ -50,7 +50,12 @@ def test_from_the_same_centres_it_finds_what_scikit_learn_finds(weighted):
 
 @pytest.mark.parametrize(
     "init",
-    ["k-means++", "random", lambda x, k, random_state: x[random_state.permutation(len(x))[:k]]],
+    [
+        "k-means++",
+        "k-means||",
+        "random",
+        lambda x, k, random_state: x[random_state.permutation(len(x))[:k]],
+    ],
 )
 @pytest.mark.parametrize("n_init", ["auto", 3])
 def test_a_sweep_is_its_single_fits(dtype, init, n_init):
@@ -67,7 +72,7 @@ def test_a_sweep_is_its_single_fits(dtype, init, n_init):
         assert model.n_features_in_ == 4
 
 
-@pytest.mark.parametrize("init", ["k-means++", "random"])
+@pytest.mark.parametrize("init", ["k-means++", "k-means||", "random"])
 def test_the_best_of_all_starts_is_kept(init):
     x = rows(300, 3)
     one, ten = (
@@ -96,7 +101,7 @@ def test_weights_count_rows_as_often():
     assert weighted.inertia_ == pytest.approx(repeated.inertia_)
 
 
-@pytest.mark.parametrize("init", ["k-means++", "random"])
+@pytest.mark.parametrize("init", ["k-means++", "k-means||", "random"])
 def test_rows_of_weight_zero_are_never_starting_centres(init):
     x = rows(60, 3)
     weights = np.zeros(60)
@@ -270,6 +275,16 @@ def test_verbose_draws_a_bar_on_stderr(capfd):
     assert "iterating" in err
     KMeans(4, random_state=0).fit(rows(300, 3))
     assert capfd.readouterr() == ("", "")
+
+
+def test_verbose_tells_how_many_labels_float64_decided(capfd):
+    # Every row lies halfway between the two centres.
+    X = np.repeat(np.array([[0.0, 1.0], [0.0, -1.0]], np.float32), 50, axis=0)
+    centers = np.array([[-1.0, 0.0], [1.0, 0.0]], np.float32)
+    KMeans(2, init=centers, n_init=1, max_iter=1, verbose=1).fit(X)
+    line = capfd.readouterr().err.splitlines()[-1]
+    assert line.startswith("k-means, 2 clusters: inertia ")
+    assert line.endswith("after 1 iterations; float64 decided on 0.5 of the labels")
 
 
 LITTLE_MEMORY = """

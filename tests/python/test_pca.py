@@ -46,6 +46,28 @@ def test_it_is_scikit_learns_pca(n_components, whiten):
     np.testing.assert_allclose(ours.score(x), theirs.score(x))
 
 
+@pytest.mark.parametrize("n_components", [0, 1, 5])
+def test_few_components_are_the_first_of_all(dtype, n_components):
+    x = rows(dtype=dtype)
+    few, every = PCA(n_components).fit(x), PCA().fit(x)
+    for name in ("components_", "explained_variance_", "explained_variance_ratio_"):
+        expected = getattr(every, name)[:n_components]
+        np.testing.assert_allclose(getattr(few, name), expected, rtol=1e-6, atol=1e-7)
+    left = every.explained_variance_[n_components:]
+    np.testing.assert_allclose(few.noise_variance_, left.mean(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_components", [0, 2])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_value_that_is_not_finite_is_named(dtype, n_components, bad):
+    x = rows(dtype=dtype)
+    model = PCA(n_components).fit(x)
+    x[70, 3] = bad
+    for call in (model.transform, PCA(n_components).fit, PCA(n_components).fit_transform):
+        with pytest.raises(ValueError, match=r"Input X contains (NaN|infinity)"):
+            call(x)
+
+
 def test_whitened_rows_have_unit_variance():
     out = PCA(3, whiten=True).fit_transform(rows())
     np.testing.assert_allclose(np.cov(out.T), np.eye(3), atol=1e-9)

@@ -8,7 +8,7 @@ from kmeans_data import digest, rows
 from processes import run_python
 
 
-@pytest.mark.parametrize("init", ["k-means++", "random"])
+@pytest.mark.parametrize("init", ["k-means++", "k-means||", "random"])
 def test_same_bits_on_1_2_and_7_threads(dtype, init, threads):
     x = rows(20_000, 7, dtype)
     weights = np.random.default_rng(1).uniform(size=len(x))
