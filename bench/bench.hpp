@@ -46,7 +46,7 @@ struct Rows {
 template <class F>
 F function_of(benchmark::State& state, Device device, F DeviceFunctions<float>::*entry) {
   try {
-    return choose<float>(device, entry, "this pass");
+    return choose<float>(Memory::Host, device, entry, "this pass");
   } catch (const DeviceUnavailable& reason) {
     state.SkipWithError(reason.what());
     return nullptr;

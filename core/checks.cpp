@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "core/device.hpp"
 #include "cpu/thread_pool.hpp"
 
 namespace coterie {
@@ -24,6 +25,24 @@ bool row_is_finite(const T* x, std::int64_t cols) {
     found |= Bits{(std::bit_cast<Bits>(x[j]) & kExponent) == kExponent};
   }
   return found == 0;
+}
+
+template <class T>
+[[noreturn]] void throw_not_finite_in(const T* values, const char* name, std::int64_t row) {
+  std::int64_t j = 0;
+  while (std::isfinite(values[j])) ++j;
+  throw_not_finite(name, values[j], row, j);
+}
+
+/// Only a row that is not finite comes to the host.
+template <class T>
+void require_finite_on_gpu(MatrixView<const T> x, const char* name, const Context& ctx) {
+  const auto passes = choose(x.memory, ctx, &DeviceFunctions<T>::kmeans, name)(x, {}, ctx);
+  const std::int64_t bad_row = passes->range({0, x.rows}).bad_row;
+  if (bad_row < 0) return;
+  std::vector<T> values(static_cast<std::size_t>(x.cols));
+  passes->copy_row(bad_row, values);
+  throw_not_finite_in(values.data(), name, bad_row);
 }
 
 }  // namespace
@@ -45,6 +64,7 @@ void require_shape(MatrixView<const T> x, const char* name) {
 
 template <class T>
 void require_finite(MatrixView<const T> x, const char* name, const Context& ctx) {
+  if (x.memory == Memory::Device) return require_finite_on_gpu(x, name, ctx);
   const std::int64_t blocks = (x.rows + kBlockRows - 1) / kBlockRows;
   std::vector<std::int64_t> bad_row(static_cast<std::size_t>(blocks), x.rows);
   cpu::parallel_for(ctx, blocks, [&](std::int64_t block, int) {
@@ -56,10 +76,7 @@ void require_finite(MatrixView<const T> x, const char* name, const Context& ctx)
     }
   });
   for (const std::int64_t row : bad_row) {
-    if (row == x.rows) continue;
-    for (std::int64_t j = 0; j < x.cols; ++j) {
-      if (!std::isfinite(x(row, j))) throw_not_finite(name, x(row, j), row, j);
-    }
+    if (row != x.rows) throw_not_finite_in(x.row(row), name, row);
   }
 }
 

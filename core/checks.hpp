@@ -27,7 +27,14 @@ void require_argument(bool ok, const Parts&... parts) {
 template <class T>
 void require_shape(MatrixView<const T> x, const char* name);
 
-/// Names the first row and column, in reading order, that is not finite. One pass, in parallel.
+/// For what the host reads, wherever the call runs.
+template <class T>
+void require_on_host(MatrixView<const T> x, const char* name) {
+  require_argument(x.memory == Memory::Host, name, " must lie in host memory");
+}
+
+/// Names the first row and column, in reading order, that is not finite. One pass, in parallel,
+/// where x lies.
 template <class T>
 void require_finite(MatrixView<const T> x, const char* name, const Context& ctx);
 

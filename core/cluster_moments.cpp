@@ -33,7 +33,7 @@ template <class T>
 ClusterMoments cluster_moments(MatrixView<const T> x, const Clusters& clusters, Metric metric,
                                const char* what, const Context& ctx) {
   const DefaultFloatingEnvironment environment;
-  const auto passes = choose(ctx, &DeviceFunctions<T>::clusters, what)(x, clusters, ctx);
+  const auto passes = choose(x.memory, ctx, &DeviceFunctions<T>::clusters, what)(x, clusters, ctx);
   const ColumnRange range = passes->range();
   if (range.bad_row >= 0) require_finite(x, "x", ctx);  // which names the value
   const Frame frame = make_frame(range, x.rows, 1);

@@ -21,12 +21,16 @@ F choose_automatically(const DeviceTable* gpu, F DeviceFunctions<T>::*entry) {
   return device_table(Device::Cpu).functions<T>().*entry;
 }
 
+/// The device for rows that lie in `memory`: Auto takes the GPU where they are on one.
+Device device_for(Memory memory, const Context& ctx);
+
 /// The algorithm's entry on the device that `ctx` asks for. Throws DeviceUnavailable where that
 /// device does not have it yet.
 template <class T, class F>
-F choose(const Context& ctx, F DeviceFunctions<T>::*entry, const char* what) {
-  if (ctx.device == Device::Auto) return choose_automatically<T>(automatic_gpu(), entry);
-  if (const F found = device_table(ctx.device).functions<T>().*entry) return found;
+F choose(Memory memory, const Context& ctx, F DeviceFunctions<T>::*entry, const char* what) {
+  const Device device = device_for(memory, ctx);
+  if (device == Device::Auto) return choose_automatically<T>(automatic_gpu(), entry);
+  if (const F found = device_table(device).functions<T>().*entry) return found;
   throw DeviceUnavailable(std::string(what) + " is not on the GPU yet; use device=\"cpu\"");
 }
 

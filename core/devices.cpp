@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "core/checks.hpp"
 #include "core/device.hpp"
 #include "cpu/device_table.hpp"
 #include "cpu/simd/leaves.hpp"
@@ -64,6 +65,15 @@ const DeviceTable& device_table(Device device) {
   const LoadedLibrary& cuda = cuda_library();
   if (cuda.table != nullptr) return *cuda.table;
   throw DeviceUnavailable("device \"cuda\" is not usable: " + cuda.detail);
+}
+
+Device device_for(Memory memory, const Context& ctx) {
+  if (memory == Memory::Host) return ctx.device;
+  require_argument(
+      ctx.device != Device::Cpu,
+      "x lies on a GPU, so device must be \"auto\" or \"cuda\", got \"cpu\": copy x to "
+      "the host first");
+  return Device::Cuda;
 }
 
 const DeviceTable* automatic_gpu() {

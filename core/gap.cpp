@@ -41,7 +41,8 @@ struct Box {
 
 template <class T>
 ColumnRange range_of(MatrixView<const T> x, const Context& ctx) {
-  return choose(ctx, &DeviceFunctions<T>::kmeans, "gap_statistic")(x, {}, ctx)->range({0, x.rows});
+  return choose(x.memory, ctx, &DeviceFunctions<T>::kmeans, "gap_statistic")(x, {}, ctx)
+      ->range({0, x.rows});
 }
 
 /// `scratch` is as large as x.
@@ -114,6 +115,7 @@ GapStatistic gap_statistic(MatrixView<const T> x, std::span<const std::int64_t> 
                            const GapParams& params, const Context& ctx) {
   constexpr std::int64_t kMostColumns = (1 << 24) - 1;  // the column takes DrawKey::round
   require_shape(x, "x");
+  require_on_host(x, "x");
   require_argument(x.cols <= kMostColumns, "x must have at most ", kMostColumns, " columns, got ",
                    x.cols);
   require_argument(!clusters.empty(), "clusters must name at least one number of clusters");

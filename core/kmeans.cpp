@@ -60,6 +60,7 @@ void require_models(std::span<const KMeansModel<T>> models, MatrixView<const T> 
     require_clusters(model.clusters, x.rows);
     for (const auto& start : model.starts) {
       require_shape(start, "start");
+      require_on_host(start, "start");
       require_argument(start.rows == model.clusters && start.cols == x.cols, "start must be ",
                        model.clusters, " x ", x.cols, ", got ", start.rows, " x ", start.cols);
       require_finite(start, "start", ctx);
@@ -78,7 +79,6 @@ std::int64_t run_count(std::span<const KMeansModel<T>> models, const KMeansParam
 }
 
 constexpr std::int64_t kLabelBytes = sizeof(std::int32_t);
-constexpr std::int64_t kRunBytes = kLabelBytes + 2 * sizeof(float);  // and bounds, at most
 constexpr std::int64_t kSeedingBytes = sizeof(double);
 constexpr std::int64_t kParallelSeedingBytes = kSeedingBytes + sizeof(std::int32_t);
 
@@ -87,7 +87,7 @@ template <class T>
 class Session {
  public:
   Session(MatrixView<const T> x, std::span<const double> weights, const Context& ctx)
-      : passes_(choose<T>(ctx, &DeviceFunctions<T>::kmeans, "k-means")(x, weights, ctx)),
+      : passes_(choose<T>(x.memory, ctx, &DeviceFunctions<T>::kmeans, "k-means")(x, weights, ctx)),
         source{.passes = *passes_, .rows = x.rows, .cols = x.cols, .weights = weights},
         frame(frame_of(source)) {}
 
@@ -116,7 +116,7 @@ std::vector<KMeansResult<T>> kmeans_sweep(MatrixView<const T> x,
                            std::to_string(x.rows) + " rows";
   const std::int64_t seeding =
       params.seeding == Seeding::Parallel ? kParallelSeedingBytes : kSeedingBytes;
-  return explaining_memory(what, x.rows * (kRunBytes * runs + seeding),
+  return explaining_memory(what, x.rows * (kLabelBytes * runs + seeding),
                            "fewer restarts, or fewer models in a sweep, need less", [&] {
                              const Session<T> session(x, params.weights, ctx);
                              return run_kmeans(session.source, session.frame, models, params, ctx);
@@ -152,6 +152,7 @@ Assignment assign(MatrixView<const T> x, MatrixView<const T> centroids,
   const DefaultFloatingEnvironment environment;
   require_shape(x, "x");
   require_shape(centroids, "centroids");
+  require_on_host(centroids, "centroids");
   require_same_cols(x.cols, "x", centroids.cols, "centroids");
   require_finite(centroids, "centroids", ctx);
   require_weights(weights, x.rows);
@@ -168,12 +169,13 @@ void predict(MatrixView<const T> x, MatrixView<const T> centroids, std::span<std
   const DefaultFloatingEnvironment environment;
   require_shape(x, "x");
   require_shape(centroids, "centroids");
+  require_on_host(centroids, "centroids");
   require_same_cols(x.cols, "x", centroids.cols, "centroids");
   require_finite(centroids, "centroids", ctx);
   const auto count = static_cast<std::int64_t>(labels.size());
   require_argument(count == x.rows, "labels must have one element for each of ", x.rows,
                    " rows, got ", count);
-  const auto passes = choose<T>(ctx, &DeviceFunctions<T>::kmeans, "k-means")(x, {}, ctx);
+  const auto passes = choose<T>(x.memory, ctx, &DeviceFunctions<T>::kmeans, "k-means")(x, {}, ctx);
   const KMeansSource<T> source{.passes = *passes, .rows = x.rows, .cols = x.cols};
   run_predict(source, centroids, labels);
 }

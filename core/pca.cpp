@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <utility>
 
 #include "core/checks.hpp"
@@ -13,21 +14,42 @@ namespace {
 
 constexpr std::int64_t kSampleRows = 63;
 
+/// Some rows, the first and the last among them.
+template <class T>
+Matrix<T> sample_rows(MatrixView<const T> x, const Context& ctx) {
+  Matrix<T> sample(std::min(kSampleRows, x.rows), x.cols);
+  std::unique_ptr<KMeansPasses<T>> gpu;  // which fetches rows from where they lie
+  if (x.memory == Memory::Device) {
+    gpu = choose(x.memory, ctx, &DeviceFunctions<T>::kmeans, "pca")(x, {}, ctx);
+  }
+  for (std::int64_t s = 0; s < sample.rows; ++s) {
+    const std::int64_t row = s * (x.rows - 1) / (sample.rows - 1);
+    T* const to = sample.view().row(s);
+    if (gpu != nullptr) {
+      gpu->copy_row(row, {to, static_cast<std::size_t>(x.cols)});
+    } else {
+      std::copy_n(x.row(row), x.cols, to);
+    }
+  }
+  return sample;
+}
+
 /// Near each column's middle: the median of some rows, which no outlier moves. Sums of squares
 /// about it are a few times those about the mean, so that going over to the mean loses nothing.
 template <class T>
 std::vector<double> column_shift(MatrixView<const T> x, const Context& ctx) {
-  const std::int64_t count = std::min(kSampleRows, x.rows);
+  const Matrix<T> sample = sample_rows(x, ctx);
   std::vector<double> shift(static_cast<std::size_t>(x.cols));
-  std::vector<T> sample(static_cast<std::size_t>(count));
+  std::vector<T> column(static_cast<std::size_t>(sample.rows));
   for (std::int64_t j = 0; j < x.cols; ++j) {
-    for (std::int64_t s = 0; s < count; ++s) {
-      const T value = x(s * (x.rows - 1) / (count - 1), j);
+    for (std::int64_t s = 0; s < sample.rows; ++s) {
+      const T value = sample.view()(s, j);
       if (!std::isfinite(value)) require_finite(x, "x", ctx);
-      sample[static_cast<std::size_t>(s)] = value;
+      column[static_cast<std::size_t>(s)] = value;
     }
-    std::nth_element(sample.begin(), sample.begin() + count / 2, sample.end());
-    shift[static_cast<std::size_t>(j)] = sample[static_cast<std::size_t>(count / 2)];
+    const auto middle = column.begin() + sample.rows / 2;
+    std::nth_element(column.begin(), middle, column.end());
+    shift[static_cast<std::size_t>(j)] = *middle;
   }
   return shift;
 }
@@ -41,7 +63,7 @@ struct Moments {
 
 template <class T>
 Moments moments_of(MatrixView<const T> x, const std::vector<double>& shift, const Context& ctx) {
-  Scatter scatter = choose(ctx, &DeviceFunctions<T>::scatter, "pca")(x, shift, ctx);
+  Scatter scatter = choose(x.memory, ctx, &DeviceFunctions<T>::scatter, "pca")(x, shift, ctx);
   const auto rows = static_cast<double>(x.rows);
   Moments moments{std::move(scatter.sums), std::move(scatter.products)};  // sums at first
   const auto covariance = moments.covariance.view();
@@ -102,6 +124,7 @@ void pca_transform(MatrixView<const T> x, const std::vector<double>& mean,
                    MatrixView<const double> axes, MatrixView<T> out, const Context& ctx) {
   require_shape(x, "x");
   require_shape(axes, "axes");
+  require_on_host(axes, "axes");
   require_same_cols(x.cols, "x", axes.cols, "axes");
   const auto means = static_cast<std::int64_t>(mean.size());
   require_argument(means == x.cols, "mean must have one value for each of x's ", x.cols,
@@ -109,7 +132,8 @@ void pca_transform(MatrixView<const T> x, const std::vector<double>& mean,
   require_argument(out.rows == x.rows && out.cols == axes.rows, "out must be ", x.rows, " x ",
                    axes.rows, ", got ", out.rows, " x ", out.cols);
   require_shape(MatrixView<const T>(out), "out");
-  const auto project = choose(ctx, &DeviceFunctions<T>::project, "pca_transform");
+  require_argument(out.memory == x.memory, "out must lie in the memory where x lies");
+  const auto project = choose(x.memory, ctx, &DeviceFunctions<T>::project, "pca_transform");
   if (!project(x, mean, axes, out, ctx)) require_finite(x, "x", ctx);
 }
 

@@ -26,11 +26,11 @@ std::vector<double> silhouettes(MatrixView<const T> x, const Grouping& groups,
   std::vector<double> values(rows.empty() ? groups.rows.size() : rows.size());
   if (metric == Metric::Euclidean) {
     require_finite(x, "x", ctx);
-    choose(ctx, &DeviceFunctions<T>::silhouettes, kWhat)(x, groups, rows, values, ctx);
+    choose(x.memory, ctx, &DeviceFunctions<T>::silhouettes, kWhat)(x, groups, rows, values, ctx);
   } else {
     const auto moments = cluster_moments(x, groups, metric, kWhat, ctx);
-    choose(ctx, &DeviceFunctions<T>::squared_silhouettes, kWhat)(x, groups, moments, rows, values,
-                                                                 ctx);
+    choose(x.memory, ctx, &DeviceFunctions<T>::squared_silhouettes, kWhat)(x, groups, moments, rows,
+                                                                           values, ctx);
   }
   return values;
 }

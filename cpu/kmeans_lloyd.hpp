@@ -241,7 +241,9 @@ class LloydPass {
                                     std::int64_t rows) {
     if (rows == kTileRows) return leaves().differing(labels, found);
     std::uint64_t bits = 0;
-    for (std::int64_t r = 0; r < rows; ++r) bits |= std::uint64_t{labels[r] != found[r]} << r;
+    for (std::int64_t r = 0; r < std::min(rows, kTileRows); ++r) {
+      bits |= std::uint64_t{labels[r] != found[r]} << r;
+    }
     return bits;
   }
 

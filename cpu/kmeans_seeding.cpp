@@ -65,7 +65,11 @@ class CpuSeeding final : public SeedingPasses<T> {
 
   double add(RowBlock block, std::span<const T> seed) override {
     const std::int64_t candidate = is_current(block) ? candidate_of(seed) : -1;
-    if (candidate < 0) return add_now(block, seed);
+    if (candidate < 0) {
+      take_in_waiting();
+      waiting_.assign(seed.begin(), seed.end());
+      return sum_up(block, scale_);
+    }
     const std::size_t count = largest_.size();
     for (std::size_t chunk = 0; chunk < chunk_totals_.size(); ++chunk) {
       chunk_totals_[chunk] -= chunk_savings_[chunk * count + static_cast<std::size_t>(candidate)];
@@ -156,20 +160,12 @@ class CpuSeeding final : public SeedingPasses<T> {
     return Points<T>(waiting_, candidates, x_.cols);
   }
 
-  double add_now(RowBlock block, std::span<const T> seed) {
-    take_in_waiting();
-    waiting_.assign(seed.begin(), seed.end());
-    const double largest = sum_up(block, scale_);
-    if (!(largest * scale_ < 0x1p51)) current_ = {};  // beyond to_integer(): the sums are nonsense
-    return largest;
-  }
-
   void take_in_waiting() {
     if (!waiting_.empty()) sum_up(current_, scale_);
   }
 
-  /// Takes in the seed that waits, and finds the chunks' potentials; returns the largest
-  /// weight * distance.
+  /// Takes in the seed that waits, and finds the chunks' potentials, which are nonsense where the
+  /// scale does not fit the distances any more; returns the largest weight * distance.
   double sum_up(RowBlock block, double scale) {
     const Points<T> points = points_with({});
     chunk_totals_.assign(static_cast<std::size_t>(chunk_count(block.rows)), 0);

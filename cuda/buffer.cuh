@@ -64,20 +64,21 @@ class Buffer {
   cudaStream_t stream_ = nullptr;
 };
 
-/// Copies host memory to the device. The host memory may go as soon as the call returns.
+/// Copies memory of the host, or of the device, to the device. Host memory may go as soon as the
+/// call returns.
 template <class T>
 void upload(const T* from, std::int64_t count, T* to, cudaStream_t stream) {
   if (count == 0) return;
-  check(cudaMemcpyAsync(to, from, static_cast<std::size_t>(count) * sizeof(T),
-                        cudaMemcpyHostToDevice, stream));
+  check(cudaMemcpyAsync(to, from, static_cast<std::size_t>(count) * sizeof(T), cudaMemcpyDefault,
+                        stream));
 }
 
-/// Copies device memory to the host and waits for it, and for everything before it.
+/// Copies device memory to the host, or within the device; waits for it and everything before it.
 template <class T>
 void download(const T* from, std::int64_t count, T* to, cudaStream_t stream) {
   if (count != 0) {
-    check(cudaMemcpyAsync(to, from, static_cast<std::size_t>(count) * sizeof(T),
-                          cudaMemcpyDeviceToHost, stream));
+    check(cudaMemcpyAsync(to, from, static_cast<std::size_t>(count) * sizeof(T), cudaMemcpyDefault,
+                          stream));
   }
   check(cudaStreamSynchronize(stream));
 }

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <map>
 
-#include "cuda/kmeans.cuh"
+#include "cuda/kmeans_lloyd_pass.cuh"
 #include "cuda/kmeans_passes.cuh"
 
 namespace coterie::cuda {
@@ -25,9 +25,9 @@ class CudaKMeans final : public KMeansPasses<T> {
  public:
   CudaKMeans(MatrixView<const T> x, std::span<const double> weights, const Context& ctx)
       : ctx_(ctx),
-        values_(upload_matrix(x, stream_)),
+        values_(x, stream_),
         weights_(static_cast<std::int64_t>(weights.size()), stream_),
-        x_{values_.data(), weights_.data(), x.rows, x.cols, x.cols},
+        x_{values_.view().data, weights_.data(), x.rows, x.cols, values_.view().stride},
         lloyd_(stream_) {
     upload(weights.data(), weights_.size(), weights_.data(), stream_);
     stream_.wait();
@@ -117,7 +117,7 @@ class CudaKMeans final : public KMeansPasses<T> {
 
   const Context& ctx_;
   Stream stream_;  // before the buffers, which are freed in its order
-  Buffer<T> values_;
+  RowsOnDevice<T> values_;
   Buffer<double> weights_;
   DeviceRows<T> x_;
   LloydPass<T> lloyd_;

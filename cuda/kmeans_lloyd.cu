@@ -3,22 +3,27 @@
 #include <numeric>
 
 #include "cuda/kmeans_lloyd_fused.cuh"
+#include "cuda/kmeans_lloyd_pass.cuh"
 
 namespace coterie::cuda {
 namespace {
 
 /// A warp per row: with many centroids its lanes share them out. Canonical throughout, and nothing
-/// in shared memory: slower than the fused kernel, but no size is too large.
+/// in shared memory: slower than the other kernels, but no size is too large. `open`: the rows that
+/// another kernel left, as many as the sums count as rechecked; null: all rows.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     lloyd_general_kernel(const __grid_constant__ DeviceRows<T> x,
                          const __grid_constant__ DeviceFrame frame,
-                         const __grid_constant__ DeviceTask<T> task) {
+                         const __grid_constant__ DeviceTask<T> task, const std::int64_t* open) {
   const SumsView sums = {task.sums, task.clusters, x.cols};
   const int lane = threadIdx.x % kWarp;
+  const std::int64_t count =
+      open == nullptr ? x.rows : static_cast<std::int64_t>(*sums.rechecked());
   const std::int64_t warps = std::int64_t{gridDim.x} * (kThreads / kWarp);
-  for (std::int64_t row = std::int64_t{blockIdx.x} * (kThreads / kWarp) + threadIdx.x / kWarp;
-       row < x.rows; row += warps) {
+  for (std::int64_t i = std::int64_t{blockIdx.x} * (kThreads / kWarp) + threadIdx.x / kWarp;
+       i < count; i += warps) {
+    const std::int64_t row = open == nullptr ? i : open[i];
     Nearest nearest =
         nearest_point(x.row(row), task.points, x.cols, x.cols, task.distinct, lane, kWarp);
     for (int step = kWarp / 2; step > 0; step /= 2) {
@@ -31,16 +36,12 @@ __global__ void __launch_bounds__(kThreads)
     const std::int32_t from = task.labels[row];
     __syncwarp();  // every lane has read the label before one writes it
     if (to == from) continue;
-    const double weight = x.weight(row);
     if (lane == 0) {
       task.labels[row] = to;
       atomic_add(sums.changed(), 1);
-      if (task.follow_labels) move_weight(sums, from, to, weight, frame);
+      if (task.follow_labels) move_weight(sums, from, to, x.weight(row), frame);
     }
-    if (!task.follow_labels) continue;
-    for (std::int64_t j = lane; j < x.cols; j += kWarp) {
-      move_value(sums, from, to, j, static_cast<double>(x.row(row)[j]), weight, frame);
-    }
+    if (task.follow_labels) move_row(sums, x, row, from, to, frame, lane);
   }
 }
 
@@ -166,15 +167,23 @@ void add_results(const SumsView& added, LloydTask<T>& task) {
 
 }  // namespace
 
-/// Where a task's data lie in the device's buffers.
+/// Where a task's data lie in the device's buffers, and which kernel takes them.
 template <class T>
 struct LloydPass<T>::Prepared {
+  enum class Kernel { Fused, Tensor, General };
+
   std::size_t task;
   std::int32_t distinct;
   std::int64_t first_point;
   std::int64_t first_word;
   std::int64_t words;
-  bool fused;
+  Kernel kernel;
+
+  static Kernel kernel_for(std::int64_t distinct, std::int64_t cols) {
+    if (FusedLauncher<T>::takes(distinct, cols)) return Kernel::Fused;
+    const bool tensor = std::is_same_v<T, float> && TensorLloyd::takes(cols);
+    return tensor ? Kernel::Tensor : Kernel::General;
+  }
 };
 
 template <class T>
@@ -190,7 +199,7 @@ auto LloydPass<T>::prepare(std::span<const LloydTask<T>> tasks, std::int64_t col
     const std::int64_t summed = tasks[t].sums == nullptr ? 0 : centroids.rows;
     prepared.push_back({t, static_cast<std::int32_t>(distinct),
                         static_cast<std::int64_t>(indices.size()), 0, SumsView::size(summed, cols),
-                        FusedLauncher<T>::takes(distinct, cols)});
+                        Prepared::kernel_for(distinct, cols)});
     indices.insert(indices.end(), ids.begin(), ids.end());
     for (const std::int32_t id : ids) {
       points.insert(points.end(), centroids.row(id), centroids.row(id) + cols);
@@ -198,7 +207,7 @@ auto LloydPass<T>::prepare(std::span<const LloydTask<T>> tasks, std::int64_t col
   }
   // The fused tasks' sums lie side by side, so that a block can gather several tasks' at once.
   std::stable_partition(prepared.begin(), prepared.end(),
-                        [](const Prepared& p) { return p.fused; });
+                        [](const Prepared& p) { return p.kernel == Prepared::Kernel::Fused; });
   std::int64_t words = 0;
   for (Prepared& p : prepared) p.first_word = std::exchange(words, words + p.words);
 
@@ -237,28 +246,41 @@ void LloydPass<T>::run(const DeviceRows<T>& x, const Frame& frame, std::span<Llo
                                      labels[p.task],
                                      sums_.data() + p.first_word,
                                      follow};
-    if (p.fused) {
+    if (p.kernel == Prepared::Kernel::Fused) {
       fused.add(on_device, p.words);
-    } else {
-      launch(lloyd_general_kernel<T>, grid_for(x.rows, kThreads / kWarp), kThreads, 0, stream_, x,
-             batch.frame, on_device);
+      continue;
     }
+    const std::int64_t* open = nullptr;
+    if constexpr (std::is_same_v<T, float>) {
+      if (p.kernel == Prepared::Kernel::Tensor) {
+        open = tensor_.run(x, batch.frame, on_device, task.centroids, batch.magnitude_scale);
+      }
+    }
+    launch(lloyd_general_kernel<T>, grid_for(x.rows, kThreads / kWarp), kThreads, 0, stream_, x,
+           batch.frame, on_device, open);
   }
   fused.flush();
-  collect(prepared, x.cols, tasks);
+  collect(prepared, x, tasks);
 }
 
 template <class T>
-void LloydPass<T>::collect(const std::vector<Prepared>& prepared, std::int64_t cols,
-                           std::span<LloydTask<T>> tasks) const {
+void LloydPass<T>::collect(const std::vector<Prepared>& prepared, const DeviceRows<T>& x,
+                           std::span<LloydTask<T>> tasks) {
   const std::int64_t words = prepared.back().first_word + prepared.back().words;
   std::vector<Word> added(static_cast<std::size_t>(words));
   download(sums_.data(), words, added.data(), stream_);
+  std::int64_t rows = 0;  // that went through tensor cores, and how many of them were left
+  std::int64_t left = 0;
   for (const Prepared& p : prepared) {
     LloydTask<T>& task = tasks[p.task];
     const std::int64_t summed = task.sums == nullptr ? 0 : task.centroids.rows;
-    add_results(SumsView{added.data() + p.first_word, summed, cols}, task);
+    const SumsView sums = {added.data() + p.first_word, summed, x.cols};
+    add_results(sums, task);
+    if (p.kernel != Prepared::Kernel::Tensor) continue;
+    rows += x.rows;
+    left += static_cast<std::int64_t>(*sums.rechecked());
   }
+  if (rows != 0) tensor_.adapt(rows, left);
 }
 
 template class LloydPass<float>;

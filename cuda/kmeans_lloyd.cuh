@@ -85,4 +85,14 @@ __device__ inline void move_weight(const SumsView& sums, std::int64_t from, std:
   atomic_add(&sums.weight_low()[from], -low);
 }
 
+/// All values of a row, the lanes of a warp side by side. Atomics are enough where there are many
+/// sums: only rows that changed come here, and a warp's 32 lie at different addresses.
+template <class T>
+__device__ void move_row(const SumsView& sums, const DeviceRows<T>& x, std::int64_t row,
+                         std::int64_t from, std::int64_t to, const DeviceFrame& frame, int lane) {
+  for (std::int64_t j = lane; j < x.cols; j += kWarp) {
+    move_value(sums, from, to, j, static_cast<double>(x.row(row)[j]), x.weight(row), frame);
+  }
+}
+
 }  // namespace coterie::cuda

@@ -2,6 +2,8 @@
 
 #include "core/contract/device.hpp"
 #include "cuda/kmeans_passes.cuh"
+#include "cuda/measures.cuh"
+#include "cuda/pca.cuh"
 #include "cuda/runtime.cuh"
 
 namespace coterie::cuda {
@@ -58,11 +60,29 @@ Found find_device() {
           std::string(device.name) + " (compute capability " + compute_capability(device) + ")"};
 }
 
+template <class T>
+void add_measures(DeviceFunctions<T>* functions) {
+  functions->pairwise_distances = pairwise_distances<T>;
+  functions->clusters = cluster_passes<T>;
+  functions->silhouettes = silhouettes<T>;
+  functions->squared_silhouettes = squared_silhouettes<T>;
+}
+
+template <class T>
+void add_pca(DeviceFunctions<T>* functions) {
+  functions->scatter = scatter<T>;
+  functions->project = project<T>;
+}
+
 DeviceTable make_table() {
   DeviceTable table;
   table.device = Device::Cuda;
   table.f32.kmeans = kmeans_passes<float>;
   table.f64.kmeans = kmeans_passes<double>;
+  add_measures(&table.f32);
+  add_measures(&table.f64);
+  add_pca(&table.f32);
+  add_pca(&table.f64);
   return table;
 }
 

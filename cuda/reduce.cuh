@@ -43,7 +43,7 @@ __host__ __device__ inline Word ordered_key(double value) {
   return (bits & kSign) != 0 ? ~bits : bits | kSign;
 }
 
-inline double from_ordered_key(Word key) {
+__host__ __device__ inline double from_ordered_key(Word key) {
   constexpr Word kSign = Word{1} << 63;
   const Word bits = (key & kSign) != 0 ? key & ~kSign : ~key;
   double value;

@@ -5,6 +5,9 @@
 A kernel may not spill registers, and may not take more registers, static shared memory or stack
 than its budget says, where the budget is for the same nvcc and architecture. --write makes what was
 built the budget; registers are rounded up to 8, as the hardware hands them out.
+
+A kernel that exists for one instruction must contain it (INSTRUCTIONS): its source is compiled to
+PTX once more and looked through.
 """
 
 import argparse
@@ -12,6 +15,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 BUDGET = ROOT / "cuda" / "kernel_budget.json"
 REWRITE = "if that is meant: python scripts/kernel_budget.py --write"
 LIMITS = {"registers": "registers", "shared": "bytes of static shared memory", "stack": "of stack"}
+
+# Source, kernel, and what the kernel exists for.
+INSTRUCTIONS = [("kmeans_lloyd_tensor.cu", "lloyd_tensor_kernel", "mma.sync")]
 
 Budget = dict[str, dict[str, dict[str, int]]]  # architecture, kernel, limit
 
@@ -120,9 +127,34 @@ def usages_of(build: Path) -> list[Usage]:
     return usages
 
 
-def nvcc_release(build: Path) -> str:
+def nvcc_setting(build: Path, name: str) -> str:
     compiler = next((build / "CMakeFiles").glob("*/CMakeCUDACompiler.cmake")).read_text()
-    return re.search(r'CMAKE_CUDA_COMPILER_VERSION "(\d+\.\d+)', compiler)[1]
+    return re.search(rf'set\({name} "([^"]+)"', compiler)[1]
+
+
+def nvcc_release(build: Path) -> str:
+    return ".".join(nvcc_setting(build, "CMAKE_CUDA_COMPILER_VERSION").split(".")[:2])
+
+
+def ptx_of(source: str, build: Path) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        ptx = Path(folder) / "source.ptx"
+        command = [nvcc_setting(build, "CMAKE_CUDA_COMPILER"), "-std=c++20", "-arch=compute_90"]
+        command += ["-ptx", f"-I{ROOT}", f"-I{ROOT}/include", "-o", str(ptx)]
+        subprocess.run([*command, str(ROOT / "cuda" / source)], check=True)
+        return ptx.read_text()
+
+
+def lacking(ptx: str, kernel: str, instruction: str) -> list[str]:
+    """A line if a kernel of that name lacks the instruction in the PTX, or there is none."""
+    _, *parts = re.split(r"\.entry\s+(\w+)", ptx)
+    bodies = [body for name, body in zip(parts[::2], parts[1::2], strict=True) if kernel in name]
+    if not bodies:
+        return [f"{kernel} is gone: scripts/kernel_budget.py expects it to contain {instruction}"]
+    without = sum(instruction not in body for body in bodies)
+    if not without:
+        return []
+    return [f"{kernel}: {without} of {len(bodies)} in PTX lack {instruction}, which it exists for"]
 
 
 def write(usages: list[Usage], nvcc: str) -> None:
@@ -143,6 +175,8 @@ def check(build: Path) -> int:
         print(f"the budget is for nvcc {nvcc}, this is {nvcc_release(build)}: only spills count")
         budget = {}
     wrong = violations(usages, budget)
+    for source, kernel, instruction in INSTRUCTIONS:
+        wrong += lacking(ptx_of(source, build), kernel, instruction)
     print(*wrong, sep="\n", end="\n" if wrong else "")
     return -len(wrong) if wrong else len(usages)
 

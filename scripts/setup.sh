@@ -80,7 +80,14 @@ install_cpp_packages() {
   [ ${#missing[@]} = 0 ] || stop "please install these packages (or their like), then run this again: ${missing[*]}"
 }
 
+# Only to see that the library builds for ARM; where it cannot be had, that test is skipped.
+install_cross_compiler() {
+  [ "$extra" = dev ] && [ "$(uname -m)" = x86_64 ] || return 0
+  command -v aarch64-linux-gnu-g++ >/dev/null || apt_install g++-aarch64-linux-gnu || true
+}
+
 check_compiler
 make_venv
 install_python_packages
 install_cpp_packages
+install_cross_compiler

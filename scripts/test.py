@@ -4,6 +4,7 @@ A step that fails does not stop the next ones. The last line reads 'N passed, N 
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -116,6 +117,13 @@ def _fixed_addresses(program: Path) -> list[str]:
     return [] if starts else ["setarch", "-R"]
 
 
+def builds_for_arm64() -> Counts:
+    """The library with NEON's vectors, where the cross-compiler is."""
+    if shutil.which("aarch64-linux-gnu-g++") is None:
+        return Counts(skipped=1)
+    return one(run("scripts/build.sh", "--", "coterie", COTERIE_PRESET="arm64"))
+
+
 def pytest(name: str, *arguments: str, **environment: str) -> Counts:
     report = BUILD / f"{name}.xml"
     report.unlink(missing_ok=True)
@@ -167,6 +175,7 @@ STEPS: dict[str, Callable[[], Counts]] = {
     "public headers, each alone": public_headers,
     "CUDA kernels within their budget": kernels_within_budget,
     "C++ tests": cpp_tests,
+    "library for arm64": builds_for_arm64,
     "CUDA on the CPU, AddressSanitizer": lambda: kernels_under("asan"),
     "CUDA on the CPU, ThreadSanitizer": lambda: kernels_under("tsan"),
     "Python tests": python_tests,

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "core/device.hpp"
+#include "coterie/distances.hpp"
+#include "coterie/gap.hpp"
 #include "coterie/kmeans.hpp"
 
 namespace coterie {
@@ -70,6 +72,37 @@ TEST(DevicesDeathTest, MissingDriverMissingGpuOldDriverAndOldGpuHaveEachTheirSen
   expect_on_layer("COTERIE_EMULATED_CODE", "0",
                   "CUDA emulated on the CPU for tests, not a GPU .compute capability 9.0. cannot "
                   "run this build: invalid device function");
+}
+
+/// What the call throws, as it says it.
+template <class Call>
+std::string refusal(const Call& call) {
+  try {
+    call();
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "nothing";
+}
+
+TEST(Devices, RowsOnAGpuAreNotReadByTheHost) {
+  const std::vector<float> values{0, 1, 5, 6};
+  std::vector<float> distances(16);
+  std::vector<std::int32_t> labels(4);
+  const MatrixView<const float> here{values.data(), 4, 1, 1};
+  const MatrixView<const float> there{values.data(), 4, 1, 1, Memory::Device};
+  const MatrixView<float> out{distances.data(), 4, 4, 4};
+  EXPECT_EQ(refusal([&] { kmeans<float>(there, {.clusters = 2}, Device::Cpu); }),
+            "x lies on a GPU, so device must be \"auto\" or \"cuda\", got \"cpu\": copy x to the "
+            "host first");
+  EXPECT_EQ(refusal([&] { predict<float>(here, there, labels); }),
+            "centroids must lie in host memory");
+  EXPECT_EQ(refusal([&] { pairwise_distances<float>(there, here, Metric::Euclidean, out); }),
+            "out must lie in the memory where x lies");
+  EXPECT_EQ(refusal([&] { pairwise_distances<float>(here, there, Metric::Euclidean, out); }),
+            "x must lie on the GPU where y does");
+  const std::vector<std::int64_t> clusters{1};
+  EXPECT_EQ(refusal([&] { gap_statistic<float>(there, clusters); }), "x must lie in host memory");
 }
 
 TEST(DevicesDeathTest, UsableGpuIsNamedAndTaken) {

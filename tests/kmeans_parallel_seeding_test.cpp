@@ -168,6 +168,20 @@ TEST(ParallelStarts, AreAsGoodAsThoseOfPlusPlus) {
   }
 }
 
+TEST(ParallelStarts, DrawnRowsCountAsOftenAsTheRowsThatAreNearest) {
+  // Nearly all that is drawn lies at 100 and beyond, nearly all rows lie between 0 and 1.
+  Matrix<double> x = make_rows<double>(2000, 1);
+  for (std::int64_t i = 0; i < x.rows; ++i) {
+    x.values[static_cast<std::size_t>(i)] =
+        i < 20 ? 100.0 + static_cast<double>(i) : 5e-4 * static_cast<double>(i);
+  }
+  const Context ctx;
+  const auto passes = cpu::kmeans_passes<double>(x.view(), {}, ctx);
+  const KMeansSource<double> source{.passes = *passes, .rows = x.rows, .cols = 1};
+  const auto start = parallel_starts(source, frame_of(source), 1, 0, {.seed = 1}, ctx);
+  EXPECT_LT(start.values[0], 5);  // the mean of all rows is 1.6
+}
+
 TEST(ParallelStarts, RestartsAndSeedsDrawAnew) {
   const auto x = make_rows<double>(3000, 2);
   const Context ctx;

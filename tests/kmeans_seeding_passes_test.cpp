@@ -157,6 +157,27 @@ TEST(SeedingPasses, MagnitudesThatFloat32CannotSquareFollowTheContract) {
   }
 }
 
+TEST(SeedingPasses, ASeedOfOneBlockStaysOutOfTheOthers) {
+  const auto x = make_rows<float>(400, 2);
+  const Context ctx;
+  const auto passes = cpu::seeding_passes<float>(x.view(), {}, ctx);
+  PlainSeeding<float> plain(x.view(), {});
+  const RowBlock first{0, 100}, second{100, 300};
+  constexpr double kScale = 0x1p30;
+  const MatrixView<const float> candidates{x.view().row(5), 3, 2, 2};
+  const std::span<const float> seed(candidates.row(1), 2);
+  for (const RowBlock block : {first, second}) {
+    passes->add(block, {x.view().row(50), 2});
+    plain.add(block, {x.view().row(50), 2});
+  }
+  std::vector<std::int64_t> potentials(3);
+  passes->potentials(second, kScale, candidates, potentials);
+  EXPECT_EQ(passes->add(second, seed), plain.add(second, seed));
+  for (const RowBlock block : {first, second, first}) {
+    EXPECT_EQ(passes->total(block, kScale), plain.total(block, kScale));
+  }
+}
+
 TEST(SeedingPasses, BeforeTheFirstSeedDistancesAreOne) {
   const auto x = make_rows<float>(200, 2);
   const std::vector<double> weights(200, 0.5);

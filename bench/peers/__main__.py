@@ -64,7 +64,7 @@ def _empty_record(threads: int) -> dict[str, Any]:
     }
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
     """All of the file or nothing."""
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text)
@@ -92,10 +92,10 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
         for name, message in result["failed"].items():
             print(f"{name} failed on '{case.name}':\n{message}", file=sys.stderr)
         if arguments.json:
-            _write(arguments.json, json.dumps(record, indent=1) + "\n")
+            write(arguments.json, json.dumps(record, indent=1) + "\n")
     record["yardsticks"] = yardsticks(arguments.threads, record["yardsticks"])
     if arguments.json:
-        _write(arguments.json, json.dumps(record, indent=1) + "\n")
+        write(arguments.json, json.dumps(record, indent=1) + "\n")
     print(f"\n{table.quality_table(record)}\n\n{time.monotonic() - started:.0f} s in all")
     return record
 
@@ -136,11 +136,11 @@ def main(words: list[str] | None = None) -> int:
             sep="\n\n",
         )
         if arguments.json:
-            _write(arguments.json, json.dumps(record, indent=1) + "\n")
+            write(arguments.json, json.dumps(record, indent=1) + "\n")
     else:
         record = _measure(arguments)
     if arguments.plot:
-        _write(arguments.plot, plot.draw(record))
+        write(arguments.plot, plot.draw(record))
     if arguments.readme:
         table.into_readme(arguments.readme, record)
     return 1 if any(result["failed"] for result in record["results"]) else 0

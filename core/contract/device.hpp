@@ -27,7 +27,7 @@ struct DeviceFunctions {
 
 /// The table of a device. A loaded library hands one out through `coterie_device_table`.
 struct DeviceTable {
-  static constexpr int kAbi = 1;  // raised whenever a contract header changes
+  static constexpr int kAbi = 2;  // raised whenever a contract header changes
 
   int abi = kAbi;
   Device device = Device::Cpu;

@@ -7,6 +7,12 @@
 
 namespace coterie {
 
+/// Where numbers lie.
+enum class Memory {
+  Host,
+  Device  // on the GPU that CUDA has current: the call runs there, and reads and writes in place
+};
+
 /// Rows of numbers that somebody else owns: row-major, `stride` elements from a row to the next.
 template <class T>
 struct MatrixView {
@@ -14,13 +20,14 @@ struct MatrixView {
   std::int64_t rows = 0;
   std::int64_t cols = 0;
   std::int64_t stride = 0;  // elements; at least cols
+  Memory memory = Memory::Host;
 
   constexpr T* row(std::int64_t i) const { return data + i * stride; }
   constexpr T& operator()(std::int64_t i, std::int64_t j) const { return data[i * stride + j]; }
   /// A view of the same rows that only reads.
   template <std::same_as<const T> Reading>
   requires(!std::is_const_v<T>) constexpr operator MatrixView<Reading>() const {
-    return {data, rows, cols, stride};
+    return {data, rows, cols, stride, memory};
   }
 };
 

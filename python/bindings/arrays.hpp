@@ -9,9 +9,11 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "coterie/matrix.hpp"
+#include "gpu_arrays.hpp"
 
 namespace coterie::python {
 
@@ -66,6 +68,39 @@ std::span<const T> as_values(const Array<T>& x, const char* name) {
     throw std::invalid_argument(std::string(name) + " must be contiguous, with 1 dimension");
   }
   return {x.data(), static_cast<std::size_t>(x.size())};
+}
+
+/// The same where the rows may lie on a GPU.
+template <class T>
+using AnyArray = std::variant<Array<T>, GpuArray<T>>;
+
+template <class T>
+MatrixView<const T> as_rows(const AnyArray<T>& x, const char* name) {
+  if (const auto* on_gpu = std::get_if<GpuArray<T>>(&x)) return view_of(*on_gpu, name);
+  return as_rows(std::get<Array<T>>(x), name);
+}
+
+template <class T>
+MatrixView<T> as_writable_rows(AnyArray<T>& x, const char* name) {
+  if (auto* on_host = std::get_if<Array<T>>(&x)) return as_writable_rows(*on_host, name);
+  const auto& on_gpu = std::get<GpuArray<T>>(x);
+  if (on_gpu.read_only) throw std::invalid_argument(std::string(name) + " is read-only");
+  return view_of(on_gpu, name);
+}
+
+/// Contiguous values to write, on either side.
+template <class T>
+std::span<T> as_writable_values(AnyArray<T>& x, const char* name) {
+  if (auto* on_host = std::get_if<Array<T>>(&x)) {
+    const auto values = as_values(*on_host, name);
+    return {on_host->mutable_data(), values.size()};
+  }
+  const auto& on_gpu = std::get<GpuArray<T>>(x);
+  if (on_gpu.shape.size() != 1 || !on_gpu.strides.empty() || on_gpu.read_only) {
+    throw std::invalid_argument(std::string(name) +
+                                " must be contiguous and writable, with 1 dimension");
+  }
+  return {on_gpu.data, static_cast<std::size_t>(on_gpu.shape[0])};
 }
 
 template <class T>

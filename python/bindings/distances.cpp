@@ -14,7 +14,7 @@ template <class T>
 void bind(py::module_& m) {
   m.def(
       "pairwise_distances",
-      [](const Array<T>& x, const Array<T>& y, Metric metric, Array<T>& out, Device device,
+      [](const AnyArray<T>& x, const AnyArray<T>& y, Metric metric, AnyArray<T>& out, Device device,
          const py::object& progress) {
         const auto left = as_rows(x, "x"), right = as_rows(y, "y");
         const auto into = as_writable_rows(out, "out");

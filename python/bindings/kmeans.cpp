@@ -43,7 +43,8 @@ std::vector<Fit> to_fits(std::vector<KMeansResult<T>>&& results) {
   std::vector<Fit> fits;
   for (auto& result : results) {
     fits.push_back({to_numpy(std::move(result.labels)), to_numpy(std::move(result.centroids)),
-                    result.inertia, result.iterations, result.occupied, result.rechecked, result.passes});
+                    result.inertia, result.iterations, result.occupied, result.rechecked,
+                    result.passes});
   }
   return fits;
 }
@@ -52,7 +53,7 @@ template <class T>
 void bind_sweep(py::module_& m) {
   m.def(
       "kmeans_sweep",
-      [](const Array<T>& x, const std::vector<Start<T>>& models, Seeding seeding, int restarts,
+      [](const AnyArray<T>& x, const std::vector<Start<T>>& models, Seeding seeding, int restarts,
          std::int64_t max_iterations, double tolerance, std::uint64_t seed, const Weights& weights,
          Device device, const py::object& progress) {
         const auto rows = as_rows(x, "x");
@@ -76,7 +77,7 @@ template <class T>
 void bind_plusplus(py::module_& m) {
   m.def(
       "kmeans_plusplus",
-      [](const Array<T>& x, std::int64_t clusters, int trials, std::uint64_t seed,
+      [](const AnyArray<T>& x, std::int64_t clusters, int trials, std::uint64_t seed,
          const Weights& weights, Device device, const py::object& progress) {
         const auto rows = as_rows(x, "x");
         const KMeansParams params{.clusters = clusters,
@@ -96,13 +97,10 @@ template <class T>
 void bind_predict(py::module_& m) {
   m.def(
       "predict",
-      [](const Array<T>& x, const Array<T>& centroids, Array<std::int32_t>& labels, Device device,
-         const py::object& progress) {
+      [](const AnyArray<T>& x, const Array<T>& centroids, AnyArray<std::int32_t>& labels,
+         Device device, const py::object& progress) {
         const auto rows = as_rows(x, "x"), centres = as_rows(centroids, "centroids");
-        if (labels.ndim() != 1 || (labels.flags() & py::array::c_style) == 0) {
-          throw std::invalid_argument("labels must be contiguous");
-        }
-        const std::span out(labels.mutable_data(), static_cast<std::size_t>(labels.size()));
+        const auto out = as_writable_values(labels, "labels");
         run(device, progress, [&](const Context& context) {
           predict<T>(rows, centres, out, context);
           return true;
@@ -116,7 +114,7 @@ template <class T>
 void bind_assign(py::module_& m) {
   m.def(
       "assign",
-      [](const Array<T>& x, const Array<T>& centroids, const Weights& weights, Device device,
+      [](const AnyArray<T>& x, const Array<T>& centroids, const Weights& weights, Device device,
          const py::object& progress) {
         const auto rows = as_rows(x, "x"), centres = as_rows(centroids, "centroids");
         const auto of_rows = as_values(weights, "weights");

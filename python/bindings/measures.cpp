@@ -18,7 +18,7 @@ template <class T>
 void bind_silhouette(py::module_& m) {
   m.def(
       "silhouette_samples",
-      [](const Array<T>& x, const Labels& labels, Metric metric, Device device,
+      [](const AnyArray<T>& x, const Labels& labels, Metric metric, Device device,
          const py::object& progress) {
         const auto rows = as_rows(x, "x");
         const auto of_rows = as_values(labels, "labels");
@@ -30,7 +30,7 @@ void bind_silhouette(py::module_& m) {
       py::arg("device"), py::arg("progress") = py::none());
   m.def(
       "silhouette_sampled",
-      [](const Array<T>& x, const Labels& labels, std::int64_t sample_size, std::uint64_t seed,
+      [](const AnyArray<T>& x, const Labels& labels, std::int64_t sample_size, std::uint64_t seed,
          Metric metric, Device device, const py::object& progress) {
         const auto rows = as_rows(x, "x");
         const auto of_rows = as_values(labels, "labels");
@@ -51,7 +51,8 @@ template <class T>
 void bind_index(py::module_& m, const char* name, Index<T> index) {
   m.def(
       name,
-      [index](const Array<T>& x, const Labels& labels, Device device, const py::object& progress) {
+      [index](const AnyArray<T>& x, const Labels& labels, Device device,
+              const py::object& progress) {
         const auto rows = as_rows(x, "x");
         const auto of_rows = as_values(labels, "labels");
         return run(device, progress,
@@ -65,7 +66,7 @@ template <class T>
 void bind_gap(py::module_& m) {
   m.def(
       "gap_statistic",
-      [](const Array<T>& x, const std::vector<std::int64_t>& clusters, int references,
+      [](const AnyArray<T>& x, const std::vector<std::int64_t>& clusters, int references,
          ReferenceBox box, int restarts, std::uint64_t seed, Device device,
          const py::object& progress) {
         const auto rows = as_rows(x, "x");

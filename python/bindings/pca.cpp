@@ -19,7 +19,7 @@ template <class T>
 void bind(py::module_& m) {
   m.def(
       "pca",
-      [](const Array<T>& x, std::int64_t components, Device device, const py::object& progress) {
+      [](const AnyArray<T>& x, std::int64_t components, Device device, const py::object& progress) {
         const auto rows = as_rows(x, "x");
         auto found = run(device, progress, [&](const Context& context) {
           return pca<T>(rows, {.components = components}, context);
@@ -31,8 +31,8 @@ void bind(py::module_& m) {
       py::arg("progress") = py::none());
   m.def(
       "pca_transform",
-      [](const Array<T>& x, const Array<double>& mean, const Array<double>& axes, Array<T>& out,
-         Device device, const py::object& progress) {
+      [](const AnyArray<T>& x, const Array<double>& mean, const Array<double>& axes,
+         AnyArray<T>& out, Device device, const py::object& progress) {
         const auto rows = as_rows(x, "x");
         const auto middle = as_values(mean, "mean");
         const auto onto = as_rows(axes, "axes");

@@ -15,6 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_array, validate
 
 # Importing _threads makes the engine's threads known to threadpoolctl.
 from coterie import _core, _threads  # noqa: F401
+from coterie._gpu import GpuArray, is_on_gpu, on_host
 
 Matrix = NDArray[Any]
 FLOATS = [np.float64, np.float32]
@@ -32,6 +33,8 @@ def as_device(name: str) -> _core.Device:
 
 def adopt(X: Any) -> Any:
     """Makes DLPack arrays and Arrow streams readable for scikit-learn, which reads the rest."""
+    if is_on_gpu(X):
+        raise TypeError("X must be in host memory here, got an array on a GPU: copy it there first")
     if hasattr(X, "__array__") or issparse(X):
         return X
     if hasattr(X, "__dlpack_device__"):
@@ -48,9 +51,22 @@ def adopt(X: Any) -> Any:
     return X
 
 
+def check_gpu_rows(X: Any, name: str = "X") -> GpuArray:
+    """A float32 or float64 matrix on a GPU. The engine, which reads it, sees whether it is
+    finite."""
+    rows = GpuArray(X)
+    if len(rows.shape) != 2:
+        raise ValueError(f"{name} must have 2 dimensions, got {len(rows.shape)}")
+    if 0 in rows.shape:
+        raise ValueError(f"{name} must have at least 1 row and 1 column, got shape {rows.shape}")
+    return rows.packed(rows.dtype if rows.dtype in FLOATS else np.float64)
+
+
 def check_rows(X: Any, name: str = "X", *, finite: bool = True) -> Any:
-    """A float32 or float64 matrix, or a CSR one; for functions. Finite, unless the caller has the
-    engine see to that."""
+    """A float32 or float64 matrix, a CSR one, or one on a GPU; for functions. Finite, unless the
+    caller has the engine see to that, or it is on a GPU."""
+    if is_on_gpu(X):
+        return check_gpu_rows(X, name)
     return check_array(
         adopt(X), accept_sparse="csr", dtype=FLOATS, input_name=name, ensure_all_finite=finite
     )
@@ -58,6 +74,10 @@ def check_rows(X: Any, name: str = "X", *, finite: bool = True) -> Any:
 
 def check_rows_of(estimator: BaseEstimator, X: Any, *, reset: bool, finite: bool = True) -> Any:
     """The same for an estimator's method; remembers or compares the features."""
+    if is_on_gpu(X):
+        rows = check_gpu_rows(X)
+        validate_data(estimator, rows, reset=reset, skip_check_array=True)
+        return rows
     return validate_data(
         estimator,
         adopt(X),
@@ -77,6 +97,8 @@ def finite_by_engine(
     try:
         yield
     except ValueError:
+        if isinstance(X, GpuArray):
+            raise
         who = None if estimator is None else type(estimator).__name__
         assert_all_finite(X, input_name=name, estimator_name=who)
         raise
@@ -86,12 +108,15 @@ def check_weights(sample_weight: Any, X: Any) -> NDArray[np.float64] | None:
     """One float64 weight for each row; None means that each counts once."""
     if sample_weight is None:
         return None
+    sample_weight = on_host(sample_weight)
     weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     return np.ascontiguousarray(weights)
 
 
-def is_packed(X: Matrix) -> bool:
+def is_packed(X: Any) -> bool:
     """Whether the engine can read X in place: each row contiguous, the rows one after another."""
+    if isinstance(X, GpuArray):
+        return X.is_packed
     rows, cols = X.shape
     whole = cols <= 1 or X.strides[1] == X.itemsize
     apart = rows <= 1 or X.strides[0] >= cols * X.itemsize
@@ -105,16 +130,19 @@ def packed(X: Matrix, dtype: DTypeLike) -> Matrix:
     return np.require(X, dtype=dtype, requirements=["C", "A"])
 
 
-def dense(X: Any, dtype: DTypeLike | None = None) -> Matrix:
+def dense(X: Any, dtype: DTypeLike | None = None) -> Any:
     """All of X as the engine reads it. A sparse X is written out: rows * columns values."""
+    if isinstance(X, GpuArray):
+        return X.packed(X.dtype if dtype is None else dtype)
     return packed(X.toarray() if issparse(X) else X, X.dtype if dtype is None else dtype)
 
 
-def row_blocks(X: Any, dtype: DTypeLike) -> Iterator[tuple[slice, Matrix]]:
+def row_blocks(X: Any, dtype: DTypeLike) -> Iterator[tuple[slice, Any]]:
     """X as the engine reads it: at once if that needs no copy, else in blocks of some megabytes."""
     rows, cols = X.shape
     step = max(1, _BLOCK_BYTES // (cols * np.dtype(dtype).itemsize))
-    if not issparse(X) and is_packed(X) and X.dtype == dtype:
+    on_gpu = isinstance(X, GpuArray)
+    if on_gpu or (not issparse(X) and is_packed(X) and X.dtype == dtype):
         step = max(rows, 1)
     for start in range(0, rows, step):
         block = slice(start, min(start + step, rows))

@@ -23,6 +23,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from coterie import _core
+from coterie._gpu import GpuArray, empty_beside, on_host, same_kind
 from coterie._inputs import (
     Matrix,
     as_device,
@@ -96,6 +97,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     Notes
     -----
     Sparse X is written out as a dense copy in ``fit``, and block by block in the other methods.
+    X on a GPU (CuPy, PyTorch, ``__cuda_array_interface__``) is used where it lies, by "auto" too;
+    methods return what they are given, CuPy or PyTorch arrays, attributes are NumPy.
     A fit that fails or is interrupted leaves the estimator as it was before.
     """
 
@@ -148,29 +151,29 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         fit_all([self], X, sample_weight)
         return self
 
-    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[np.int32]:
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """Fits and returns ``labels_``."""
-        return self.fit(X, sample_weight=sample_weight).labels_
+        return same_kind(X, self.fit(X, sample_weight=sample_weight).labels_)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Matrix:
+    def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """Fits and returns the distance of each row to each centre."""
         return self._distances(fit_all([self], X, sample_weight))
 
-    def predict(self, X: Any) -> NDArray[np.int32]:
+    def predict(self, X: Any) -> Any:
         """Label of the nearest centre of each row, ties to the lower label."""
         check_is_fitted(self)
         X = check_rows_of(self, X, reset=False, finite=False)
         dtype = np.result_type(X.dtype, self.cluster_centers_.dtype)
         centers = dense(self.cluster_centers_, dtype)
-        labels = np.empty(X.shape[0], np.int32)
+        labels = empty_beside(X, X.shape[0], np.int32)
         device = as_device(self.device)
         with finite_by_engine(X, estimator=self):
             for block, rows in row_blocks(X, dtype):
                 _core.predict(rows, centers, labels[block], device=device)
-        return labels
+        return same_kind(X, labels)
 
-    def transform(self, X: Any) -> Matrix:
+    def transform(self, X: Any) -> Any:
         """Distance of each row to each centre."""
         check_is_fitted(self)
         return self._distances(check_rows_of(self, X, reset=False))
@@ -191,10 +194,10 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             inertia += _core.assign(rows, centers, weights=counts, device=device)[1]
         return -inertia
 
-    def _distances(self, X: Any) -> Matrix:
+    def _distances(self, X: Any) -> Any:
         dtype = np.result_type(X.dtype, self.cluster_centers_.dtype)
         centers = dense(self.cluster_centers_, dtype)
-        out = np.empty((X.shape[0], centers.shape[0]), dtype)
+        out = empty_beside(X, (X.shape[0], centers.shape[0]), dtype)
         for block, rows in row_blocks(X, dtype):
             _core.pairwise_distances(
                 rows,
@@ -203,7 +206,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 out=out[block],
                 device=as_device(self.device),
             )
-        return out
+        return same_kind(X, out)
 
     def _check_against(self, X: Any) -> None:
         """What scikit-learn checks, and says, once it has seen the data."""
@@ -234,13 +237,14 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         if not callable(self.init):
             return [self._check_centers(X, self.init)]
         random = check_random_state(self.random_state)
+        rows = X.owner if isinstance(X, GpuArray) else X
         return [
-            self._check_centers(X, self.init(X, self.n_clusters, random_state=random))
+            self._check_centers(X, self.init(rows, self.n_clusters, random_state=random))
             for _ in range(self._n_init)
         ]
 
     def _check_centers(self, X: Any, centers: Any) -> Matrix:
-        centers = check_array(centers, dtype=X.dtype, order="C")
+        centers = check_array(on_host(centers), dtype=X.dtype, order="C")
         for axis, what, wanted in (
             (0, "number of clusters", self.n_clusters),
             (1, "number of features of the data", X.shape[1]),

@@ -20,11 +20,13 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from coterie import _core
+from coterie._gpu import GpuArray, empty_beside, is_on_gpu, same_kind
 from coterie._inputs import (
     FLOATS,
     Matrix,
     adopt,
     as_device,
+    check_rows_of,
     dense,
     finite_by_engine,
     row_blocks,
@@ -76,6 +78,8 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     Notes
     -----
     Sparse X is written out as a dense copy in ``fit``, and block by block in ``transform``.
+    X on a GPU (CuPy, PyTorch, ``__cuda_array_interface__``) is used where it lies, by "auto" too;
+    ``transform`` returns what it is given, a CuPy or PyTorch array, attributes are NumPy.
     """
 
     _parameter_constraints = {  # noqa: RUF012
@@ -137,11 +141,11 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit_transform(self, X: Any, y: Any = None) -> Matrix:
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
         """Fits and returns X along the axes."""
         return self._project(self._fit(X))
 
-    def transform(self, X: Any) -> Matrix:
+    def transform(self, X: Any) -> Any:
         """X along the axes: one column for each component."""
         check_is_fitted(self)
         X = self._check(X, reset=False)
@@ -194,6 +198,8 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return float(np.mean(self.score_samples(X)))
 
     def _check(self, X: Any, *, reset: bool) -> Any:
+        if is_on_gpu(X):
+            return check_rows_of(self, X, reset=reset)
         return validate_data(
             self,
             adopt(X),
@@ -243,7 +249,7 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         # scikit-learn's model of whitened data scales the axes by their deviations.
         return above * self.explained_variance_ if self.whiten else above
 
-    def _project(self, X: Any) -> Matrix:
+    def _project(self, X: Any) -> Any:
         dtype = np.result_type(X.dtype, self.components_.dtype)
         axes = self.components_.astype(np.float64)
         if self.whiten:
@@ -251,15 +257,16 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             deviation = np.sqrt(self.explained_variance_)
             axes /= np.maximum(deviation, np.finfo(deviation.dtype).eps)[:, np.newaxis]
         mean = self.mean_.astype(np.float64)
-        out = np.empty((X.shape[0], self.n_components_), dtype)
+        out = empty_beside(X, (X.shape[0], self.n_components_), dtype)
         if self.n_components_ == 0:
-            assert_all_finite(X, input_name="X", estimator_name="PCA")
-            return out
+            if not isinstance(X, GpuArray):
+                assert_all_finite(X, input_name="X", estimator_name="PCA")
+            return same_kind(X, out)
         for block, rows in row_blocks(X.tocsr() if issparse(X) else X, dtype):
             _core.pca_transform(
                 rows, mean=mean, axes=axes, out=out[block], device=as_device(self.device)
             )
-        return out
+        return same_kind(X, out)
 
     @property
     def _n_features_out(self) -> int:

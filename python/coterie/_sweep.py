@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from coterie import _core
-from coterie._inputs import Matrix, as_device, check_rows, check_weights, dense
+from coterie._gpu import GpuArray
+from coterie._inputs import as_device, check_rows, check_weights, dense, finite_by_engine
 from coterie._kmeans import KMeans, fit_all
 
 
@@ -64,14 +64,14 @@ def kmeans_plusplus(
     random_state: Any = None,
     n_local_trials: int | None = None,
     device: str = "auto",
-) -> tuple[Matrix, NDArray[np.int64]]:
+) -> tuple[Any, Any]:
     """Chooses rows of X as starting centres by greedy k-means++.
 
     Returns the centres and the indices of their rows, in the order in which they were chosen.
     ``n_local_trials`` candidates are tried for each centre, by default 2 + ⌊ln n_clusters⌋.
     ``x_squared_norms`` is accepted for scikit-learn's sake: only its length is looked at.
     """
-    X = check_rows(X)
+    X = check_rows(X, finite=False)
     weights = check_weights(sample_weight, X)
     if n_clusters < 1:
         raise ValueError(f"n_clusters must be at least 1, got {n_clusters}.")
@@ -83,12 +83,16 @@ def kmeans_plusplus(
             f"of n_samples {X.shape[0]}."
         )
     rows = dense(X)
-    indices = _core.kmeans_plusplus(
-        rows,
-        clusters=int(n_clusters),
-        trials=0 if n_local_trials is None else int(n_local_trials),
-        seed=check_random_state(random_state).randint(2**31),
-        weights=weights,
-        device=as_device(device),
-    )
+    with finite_by_engine(X):
+        indices = _core.kmeans_plusplus(
+            rows,
+            clusters=int(n_clusters),
+            trials=0 if n_local_trials is None else int(n_local_trials),
+            seed=check_random_state(random_state).randint(2**31),
+            weights=weights,
+            device=as_device(device),
+        )
+    if isinstance(rows, GpuArray):
+        positions = rows.bring(indices)
+        return rows.owner[positions], positions
     return rows[indices], indices

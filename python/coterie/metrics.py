@@ -16,6 +16,7 @@ from sklearn.utils import (
 )
 
 from coterie import _core
+from coterie._gpu import GpuArray, is_on_gpu, on_host, same_kind
 from coterie._inputs import (
     FLOATS,
     Matrix,
@@ -57,20 +58,13 @@ _SILHOUETTE_METRICS = ("euclidean", "l2", "sqeuclidean")
 
 def silhouette_samples(
     X: Any, labels: Any, *, metric: str = "euclidean", device: str = "auto"
-) -> NDArray[np.float64]:
+) -> Any:
     """Silhouette of each row (Rousseeuw 1987), between -1 and 1; 0 in a cluster of one row.
 
     "euclidean" looks at all pairs of rows, in O(n_samples) memory; "sqeuclidean" has a closed form
     in O(n_samples * n_clusters * n_features) time. There must be 2 to n_samples - 1 labels.
     """
-    X, codes = _check_labelled(X, labels)
-    with finite_by_engine(X):
-        return _core.silhouette_samples(
-            dense(X),
-            codes,
-            metric=_as_metric(metric, _SILHOUETTE_METRICS),
-            device=as_device(device),
-        )
+    return same_kind(X, _silhouettes(X, labels, metric, device))
 
 
 def silhouette_score(
@@ -87,10 +81,11 @@ def silhouette_score(
     :func:`silhouette_score_sampled` estimates the score of all rows better, and with an error.
     """
     if sample_size is not None:
+        X, labels = on_host(X), on_host(labels)
         X, labels = check_X_y(adopt(X), labels, accept_sparse="csr", dtype=FLOATS)
         chosen = check_random_state(random_state).permutation(X.shape[0])[:sample_size]
         X, labels = X[chosen], labels[chosen]
-    return float(np.mean(silhouette_samples(X, labels, metric=metric, device=device)))
+    return float(np.mean(_silhouettes(X, labels, metric, device)))
 
 
 def silhouette_score_sampled(
@@ -182,9 +177,9 @@ def pairwise_distances(
     Y: Any = None,
     metric: str = "euclidean",
     *,
-    out: Matrix | None = None,
+    out: Any = None,
     device: str = "auto",
-) -> Matrix:
+) -> Any:
     """Distance of each row of X to each row of Y (to each row of X without Y).
 
     ``metric`` is "euclidean" ("l2"), "sqeuclidean", "cosine", "manhattan" ("l1", "cityblock") or
@@ -195,8 +190,10 @@ def pairwise_distances(
     """
     left, right = _check_pair(X, Y)
     shape = (left.shape[0], right.shape[0])
+    if is_on_gpu(out):
+        out = GpuArray(out)
     if out is None:
-        out = _empty(shape, left.dtype)
+        out = _room_beside(left, shape)
     elif out.shape != shape or out.dtype != left.dtype or not is_packed(out):
         raise ValueError(
             f"out must be {left.dtype} with contiguous rows and shape {shape}, got {out.dtype} "
@@ -205,7 +202,7 @@ def pairwise_distances(
     _core.pairwise_distances(
         left, right, metric=_as_metric(metric), out=out, device=as_device(device)
     )
-    return out
+    return same_kind(left, out)
 
 
 def pairwise_distances_chunked(
@@ -215,7 +212,7 @@ def pairwise_distances_chunked(
     *,
     rows: int | None = None,
     device: str = "auto",
-) -> Iterator[Matrix]:
+) -> Iterator[Any]:
     """Yields the matrix of :func:`pairwise_distances` in blocks of ``rows`` rows.
 
     Without ``rows``, a block takes about 64 MiB.
@@ -227,11 +224,22 @@ def pairwise_distances_chunked(
         raise ValueError(f"rows must be at least 1, got {rows}")
     for start in range(0, left.shape[0], rows):
         block = left[start : start + rows]
-        out = _empty((block.shape[0], right.shape[0]), block.dtype)
+        out = _room_beside(block, (block.shape[0], right.shape[0]))
         _core.pairwise_distances(
             block, right, metric=_as_metric(metric), out=out, device=as_device(device)
         )
-        yield out
+        yield same_kind(block, out)
+
+
+def _silhouettes(X: Any, labels: Any, metric: str, device: str) -> NDArray[np.float64]:
+    X, codes = _check_labelled(X, labels)
+    with finite_by_engine(X):
+        return _core.silhouette_samples(
+            dense(X),
+            codes,
+            metric=_as_metric(metric, _SILHOUETTE_METRICS),
+            device=as_device(device),
+        )
 
 
 def _as_metric(name: str, known: Sequence[str] = tuple(_METRICS)) -> _core.Metric:
@@ -239,6 +247,11 @@ def _as_metric(name: str, known: Sequence[str] = tuple(_METRICS)) -> _core.Metri
     if name not in known:
         raise ValueError(f"metric must be one of {', '.join(map(repr, known))}, got {name!r}")
     return _core.Metric[_METRICS[name]]
+
+
+def _room_beside(X: Any, shape: tuple[int, int]) -> Any:
+    """Room for distances where X lies."""
+    return X.empty(shape, X.dtype) if isinstance(X, GpuArray) else _empty(shape, X.dtype)
 
 
 def _empty(shape: tuple[int, int], dtype: np.dtype[Any]) -> Matrix:
@@ -255,7 +268,7 @@ def _empty(shape: tuple[int, int], dtype: np.dtype[Any]) -> Matrix:
     return memory[start : start + size].view(dtype).reshape(shape)
 
 
-def _check_pair(X: Any, Y: Any) -> tuple[Matrix, Matrix]:
+def _check_pair(X: Any, Y: Any) -> tuple[Any, Any]:
     X = check_rows(X)
     if Y is None:
         left = dense(X)
@@ -271,7 +284,7 @@ def _check_labelled(X: Any, labels: Any) -> tuple[Any, NDArray[np.int32]]:
     """The data, and the labels as int32 numbers; the engine checks that X is finite and counts
     the labels."""
     X = check_rows(X, finite=False)
-    labels = check_array(labels, ensure_2d=False, dtype=None, input_name="labels")
+    labels = check_array(on_host(labels), ensure_2d=False, dtype=None, input_name="labels")
     labels = column_or_1d(labels)
     check_consistent_length(X, labels)
     small = np.iinfo(np.int32)

@@ -1,7 +1,9 @@
 """The steps of tests/gpu/verify. Each is a function of the step's clock, and says how it went."""
 
+import contextlib
 import functools
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -168,6 +170,25 @@ def python_tests(clock: Clock) -> Outcome:
     return counts(report)
 
 
+def benchmarks(clock: Clock) -> Outcome:
+    """What bench/gpu measured, as far as it came in a step's time."""
+    if all(importlib.util.find_spec(name) is None for name in ("torch", "cupy")):
+        raise NotPossibleError("bench/gpu measures with PyTorch or CuPy, and neither is here")
+    if not list(ROOT.glob("python/coterie/_core.*.so")):
+        raise NotPossibleError("the Python extension is not built here")
+    report = BUILD / "bench.json"
+    report.unlink(missing_ok=True)
+    command = (sys.executable, "-m", "bench.gpu", "--json", report)
+    path = f"{ROOT / 'python'}:{ROOT}"
+    with contextlib.suppress(StepFailedError):  # out of time: the cases before count
+        clock.run(*command, **ON_THE_GPU, PYTHONPATH=path)
+    if not report.exists():
+        raise StepFailedError("nothing was measured; see above")
+    record = json.loads(report.read_text())
+    measured = [result for result in record["results"] if "coterie" in result["contestants"]]
+    return {"outcome": f"{len(measured)} cases measured", "figures": record}
+
+
 def programs() -> list[Path]:
     """The kernels' own tests; small enough for compute-sanitizer."""
     found = [*sorted((BUILD / "bin").glob("cuda_*_test")), BUILD / "bin" / "gpu_rules_test"]
@@ -218,4 +239,5 @@ STEPS: dict[str, Callable[[Clock], Outcome]] = {
     "racecheck": sanitizer("racecheck"),
     "initcheck": sanitizer("initcheck"),
     "synccheck": sanitizer("synccheck"),
+    "benchmarks": benchmarks,
 }

@@ -60,3 +60,16 @@ def test_the_budget_that_is_written_is_kept() -> None:
     written = kernel_budget.budget_for(usages)
     assert written["sm_90"]["fused<float, 4>"]["registers"] == 96
     assert kernel_budget.violations(usages, written) == []
+
+
+def test_a_kernel_that_lost_its_instruction_is_named() -> None:
+    ptx = """
+.visible .entry _Z7product1(.param .u64 a) { mma.sync.aligned.m16n8k8 {%f1}; }
+.visible .entry _Z7product3(.param .u64 a) { fma.rn.f32 %f1; }
+.visible .entry _Z4plain(.param .u64 a) { ret; }
+"""
+    assert kernel_budget.lacking(ptx, "product1", "mma.sync") == []
+    (one,) = kernel_budget.lacking(ptx, "product", "mma.sync")
+    assert one == "product: 1 of 2 in PTX lack mma.sync, which it exists for"
+    (gone,) = kernel_budget.lacking(ptx, "other", "mma.sync")
+    assert "other is gone" in gone

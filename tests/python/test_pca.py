@@ -84,6 +84,18 @@ def test_same_bits_on_1_2_and_7_threads(dtype, threads):
     assert len(found) == 1
 
 
+@pytest.mark.parametrize("n", [5, 3000])
+def test_each_device_finds_the_same_axes(device, dtype, n):
+    x = rows(n, 70, dtype)
+    here = PCA(3, whiten=True, device="cpu").fit(x)
+    there = PCA(3, whiten=True, device=device).fit(x)
+    for name in FITTED:
+        np.testing.assert_allclose(getattr(there, name), getattr(here, name), rtol=1e-5, atol=1e-6)
+    there.mean_, there.components_ = here.mean_, here.components_
+    there.explained_variance_ = here.explained_variance_
+    np.testing.assert_array_equal(there.transform(x), here.transform(x))
+
+
 def test_float32_data_far_from_zero_are_summed_in_float64():
     x = (np.round(rows() * 16) / 16).astype(np.float32)
     far = PCA().fit(x + np.float32(1e5))

@@ -3,7 +3,7 @@
 import coterie
 import numpy as np
 import pytest
-from coterie import KMeans, kmeans_sweep
+from coterie import KMeans, kmeans_sweep, metrics
 from kmeans_data import digest, rows
 from processes import run_python
 
@@ -23,7 +23,7 @@ def test_same_bits_on_1_2_and_7_threads(dtype, init, threads):
 FIT_AND_PRINT = """
 import numpy as np
 from kmeans_data import digest, rows
-from coterie import KMeans, kmeans_sweep
+from coterie import KMeans, kmeans_sweep, metrics
 import coterie
 for dtype in (np.float32, np.float64):
     for d in (2, 8, 33):
@@ -69,3 +69,42 @@ def test_an_offset_of_1e5_changes_nothing(dtype, noise):
     np.testing.assert_allclose(
         there.cluster_centers_ - dtype(1e5), here.cluster_centers_, atol=1e5 * np.finfo(dtype).eps
     )
+
+
+def test_same_measures_on_each_device(device, dtype):
+    x, labels = rows(700, 5, dtype), np.random.default_rng(1).integers(4, size=700)
+    labels[:4] = 7  # no label of the others
+    for measure in (metrics.davies_bouldin_score, metrics.calinski_harabasz_score):
+        assert measure(x, labels, device=device) == measure(x, labels, device="cpu")
+    for metric in ("euclidean", "sqeuclidean"):
+        choice = {"sample_size": 60, "random_state": 2, "metric": metric}
+        here, there = (
+            (
+                *metrics.silhouette_samples(x, labels, metric=metric, device=where),
+                *metrics.silhouette_score_sampled(x, labels, **choice, device=where),
+            )
+            for where in ("cpu", device)
+        )
+        assert here == there
+
+
+def test_same_distances_on_each_device(device, dtype):
+    x, y = rows(130, 20, dtype), rows(70, 20, dtype, seed=2)
+    for metric in ("euclidean", "sqeuclidean", "cosine", "manhattan", "chebyshev"):
+        for other in (None, y):
+            here, there = (
+                metrics.pairwise_distances(x, other, metric, device=where)
+                for where in ("cpu", device)
+            )
+            np.testing.assert_array_equal(here, there)
+        (whole,) = metrics.pairwise_distances_chunked(x, y, metric, device=device)
+        np.testing.assert_array_equal(whole, here)
+
+
+def test_same_gap_statistic_on_each_device(device, dtype):
+    x = rows(200, 3, dtype)
+    here, there = (
+        metrics.gap_statistic(x, range(1, 4), n_refs=3, random_state=0, device=where)
+        for where in ("cpu", device)
+    )
+    np.testing.assert_array_equal(here, there)

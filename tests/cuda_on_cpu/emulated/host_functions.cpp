@@ -11,6 +11,7 @@
 namespace {
 
 constexpr int kMultiprocessors = 2;  // few, so that small grids already go round more than once
+constexpr int kComputeCapabilityMajor = 9;
 constexpr std::size_t kSharedBytesUnasked = 48 * 1024;
 constexpr int kRubbish = 0xcd;
 
@@ -64,9 +65,17 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
 }
 
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
-  *value = attribute == cudaDevAttrMultiProcessorCount
-               ? kMultiprocessors
-               : static_cast<int>(cuda_on_cpu::kMaxSharedBytes);
+  switch (attribute) {
+    case cudaDevAttrMultiProcessorCount:
+      *value = kMultiprocessors;
+      break;
+    case cudaDevAttrComputeCapabilityMajor:
+      *value = kComputeCapabilityMajor;
+      break;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+      *value = static_cast<int>(cuda_on_cpu::kMaxSharedBytes);
+      break;
+  }
   return cudaSuccess;
 }
 
@@ -76,6 +85,13 @@ cudaError_t cudaMemGetInfo(std::size_t* available, std::size_t* total) {
   *available = *total > state().allocated_bytes ? *total - state().allocated_bytes : 0;
   return cudaSuccess;
 }
+
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void*) {
+  *attributes = {cudaMemoryTypeDevice, 0};
+  return cudaSuccess;
+}
+
+cudaError_t cudaDeviceSynchronize() { return cudaStreamSynchronize(nullptr); }
 
 cudaError_t cudaGetLastError() {
   const std::lock_guard lock(state().mutex);

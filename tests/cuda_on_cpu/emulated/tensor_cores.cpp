@@ -22,6 +22,12 @@ float add_cut_off(double sum, double product) {
   return std::fabs(rounded) > std::fabs(exact) ? std::nextafter(rounded, 0.0F) : rounded;
 }
 
+/// Two registers of every lane, the second in the upper half.
+const std::uint64_t* exchange_pair(unsigned first, unsigned second) {
+  constexpr unsigned kAllLanes = 0xffffffffU;
+  return exchange("multiply_add_tf32", kAllLanes, std::uint64_t{second} << 32 | first);
+}
+
 }  // namespace
 
 unsigned to_tf32(float value) {
@@ -30,24 +36,27 @@ unsigned to_tf32(float value) {
 }
 
 void multiply_add_tf32(float (&sum)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
-  constexpr unsigned kAllLanes = 0xffffffffU;
-  float left[16][8];
-  float right[8][8];
-  for (unsigned r = 0; r < 4; ++r) {
-    const std::uint64_t* values = exchange("multiply_add_tf32", kAllLanes, a[r]);
-    for (unsigned i = 0; i < kWarpSize; ++i) {
-      left[i / 4 + r % 2 * 8][i % 4 + r / 2 * 4] = operand(values[i]);
+  const unsigned group = lane() / 4;
+  const unsigned column = lane() % 4 * 2;
+  float left[2][8];   // of the rows `group` and `group` + 8
+  float right[2][8];  // of the columns `column` and `column` + 1
+  for (unsigned half = 0; half < 2; ++half) {
+    const std::uint64_t* values = exchange_pair(a[half * 2], a[half * 2 + 1]);
+    for (unsigned k = 0; k < 4; ++k) {
+      left[0][half * 4 + k] = operand(values[group * 4 + k]);
+      left[1][half * 4 + k] = operand(values[group * 4 + k] >> 32);
     }
   }
-  for (unsigned r = 0; r < 2; ++r) {
-    const std::uint64_t* values = exchange("multiply_add_tf32", kAllLanes, b[r]);
-    for (unsigned i = 0; i < kWarpSize; ++i) right[i % 4 + r * 4][i / 4] = operand(values[i]);
+  const std::uint64_t* values = exchange_pair(b[0], b[1]);
+  for (unsigned c = 0; c < 2; ++c) {
+    for (unsigned k = 0; k < 4; ++k) {
+      right[c][k] = operand(values[(column + c) * 4 + k]);
+      right[c][4 + k] = operand(values[(column + c) * 4 + k] >> 32);
+    }
   }
   for (unsigned r = 0; r < 4; ++r) {
-    const unsigned row = lane() / 4 + r / 2 * 8;
-    const unsigned column = lane() % 4 * 2 + r % 2;
     for (unsigned k = 0; k < 8; ++k) {
-      sum[r] = add_cut_off(sum[r], static_cast<double>(left[row][k]) * right[k][column]);
+      sum[r] = add_cut_off(sum[r], static_cast<double>(left[r / 2][k]) * right[r % 2][k]);
     }
   }
 }
