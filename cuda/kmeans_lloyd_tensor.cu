@@ -303,17 +303,14 @@ __global__ void __launch_bounds__(kThreads)
   search<kProducts>(pass, memory, first >= pass.x.rows, lengths, lowest);
   // The four lanes of a group know the same rows: each settles one.
   Lowest own;
-  float length = 0;
 #pragma unroll
   for (int r = 0; r < kLaneRows; ++r) {
-    if (r == lane % 4) {
-      own = lowest[r];
-      length = lengths[r];
-    }
+    if (r == lane % 4) own = lowest[r];
   }
+  const int row = lane / 4 + 8 * (lane % 4);
+  const float length = memory.lengths[row];
   __syncwarp();  // the warp's rows in shared memory have been read: the list takes their place
-  settle(pass, first + lane / 4 + 8 * (lane % 4), own, length,
-         reinterpret_cast<Move*>(memory.rows));
+  settle(pass, first + row, own, length, reinterpret_cast<Move*>(memory.rows));
 }
 
 int device_attribute(cudaDeviceAttr attribute) {
