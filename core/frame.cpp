@@ -17,6 +17,7 @@ double largest_magnitude(const ColumnRange& range) {
 /// A column's middle, rounded to a millionth of its range: then x - shift is a multiple of the last
 /// bit of x or of that millionth, and one limb holds nearly every float32 value exactly.
 double coarse_middle(double low, double high) {
+  if (low == high) return low;  // a constant column's mean is its value, to the last bit
   const double middle = low / 2 + high / 2;
   int exponent;
   std::frexp(high / 2 - low / 2, &exponent);

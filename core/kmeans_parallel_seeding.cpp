@@ -1,6 +1,7 @@
 #include "core/kmeans_parallel_seeding.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -154,7 +155,12 @@ Matrix<T> parallel_starts(const KMeansSource<T>& source, const Frame& frame, std
   sample.draw(clusters, ctx);
   Matrix<T> points = sample.points();
   if (points.rows == clusters) return points;
-  const std::vector<double> weights = sample.weights();
+  std::vector<double> weights = sample.weights();
+  // Weights of whole cells times their number may overflow where the rows' did not. A power of two
+  // changes no bit of the result.
+  int exponent;
+  std::frexp(*std::ranges::max_element(weights), &exponent);
+  for (double& weight : weights) weight = std::ldexp(weight, -exponent);
   return recluster(std::as_const(points).view(), std::span<const double>(weights), clusters,
                    restart, params, ctx);
 }

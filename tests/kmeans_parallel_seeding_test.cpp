@@ -209,6 +209,14 @@ TEST(ParallelStarts, RowsWithoutWeightCountForNothing) {
   for (std::int64_t c = 0; c < 4; ++c) EXPECT_LT(fit.centroids.view()(c, 0), 100);
 }
 
+TEST(ParallelStarts, LargeValuesThatPlusPlusTakesAreTaken) {
+  auto x = make_rows<double>(20000, 2);
+  for (double& value : x.values) value *= 4e150;
+  for (const Seeding seeding : {Seeding::PlusPlus, Seeding::Parallel}) {
+    EXPECT_NO_THROW(kmeans<double>(x.view(), {.clusters = 8, .seeding = seeding})) << int(seeding);
+  }
+}
+
 class ParallelFit : public DeviceTest {};
 INSTANTIATE_TEST_SUITE_P(Devices, ParallelFit, ::testing::Values(Device::Cpu, Device::Cuda),
                          testing_support::device_name);

@@ -382,5 +382,16 @@ TEST(KMeansCpu, WhatFloat64CannotHoldIsAnErrorNotAWrongResult) {
               HasSubstr("centroids lie too far from x"));
 }
 
+TEST(KMeansValues, ConstantColumnsOfAnyMagnitudeKeepTheirValue) {
+  for (const double value : {2.8678362591193127e-08, 5.213307786402108e-08, 1e-200, 0.1, 3e200}) {
+    SCOPED_TRACE(value);
+    const std::vector<double> x(282, value);
+    const auto fit = kmeans<double>({x.data(), 282, 1, 1}, {.clusters = 2});
+    EXPECT_THAT(fit.centroids.values, testing::Each(value));
+    EXPECT_THAT(fit.labels, testing::Each(0));
+    EXPECT_EQ(fit.inertia, 0);
+  }
+}
+
 }  // namespace
 }  // namespace coterie

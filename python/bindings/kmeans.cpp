@@ -101,6 +101,10 @@ void bind_predict(py::module_& m) {
          Device device, const py::object& progress) {
         const auto rows = as_rows(x, "x"), centres = as_rows(centroids, "centroids");
         const auto out = as_writable_values(labels, "labels");
+        if (std::holds_alternative<GpuArray<std::int32_t>>(labels) &&
+            rows.memory != Memory::Device) {
+          throw std::invalid_argument("labels must lie in host memory, where x does");
+        }
         run(device, progress, [&](const Context& context) {
           predict<T>(rows, centres, out, context);
           return true;

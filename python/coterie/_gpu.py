@@ -58,7 +58,8 @@ class GpuArray:
         library, name = self._library(), np.dtype(dtype).name
         if library.__name__ == "torch":
             return GpuArray(self.owner.to(getattr(library, name)).contiguous())
-        return GpuArray(library.ascontiguousarray(self.owner, dtype=name))
+        with self.owner.device:
+            return GpuArray(library.ascontiguousarray(self.owner, dtype=name))
 
     def empty(self, shape: Any, dtype: DTypeLike) -> GpuArray:
         """An array of the same library, on the same GPU."""
@@ -66,14 +67,16 @@ class GpuArray:
         if library.__name__ == "torch":
             device = self.owner.device
             return GpuArray(library.empty(shape, dtype=getattr(library, name), device=device))
-        return GpuArray(library.empty(shape, dtype=name))
+        with self.owner.device:
+            return GpuArray(library.empty(shape, dtype=name))
 
     def bring(self, values: NDArray[Any]) -> Any:
         """The values as an array of the same library, on the same GPU."""
         library = self._library()
         if library.__name__ == "torch":
             return library.from_numpy(values).to(self.owner.device)
-        return library.asarray(values)
+        with self.owner.device:
+            return library.asarray(values)
 
     def fetch(self) -> NDArray[Any]:
         """A copy in host memory."""

@@ -55,6 +55,8 @@ def check_gpu_rows(X: Any, name: str = "X") -> GpuArray:
     """A float32 or float64 matrix on a GPU. The engine, which reads it, sees whether it is
     finite."""
     rows = GpuArray(X)
+    if rows.dtype.kind == "c":
+        raise ValueError(f"{name} must have real values, got {rows.dtype}")
     if len(rows.shape) != 2:
         raise ValueError(f"{name} must have 2 dimensions, got {len(rows.shape)}")
     if 0 in rows.shape:

@@ -1,6 +1,7 @@
 """Arrays on a GPU for the tests: CuPy's and PyTorch's; and, where the GPU is the CUDA-on-CPU layer,
 whose memory is the host's, a stand-in for CuPy."""
 
+import contextlib
 import importlib.util
 import sys
 import types
@@ -13,6 +14,8 @@ EMULATED = any("emulated" in device.detail for device in coterie.devices())
 
 class StandIn:
     """A NumPy array that shows no more than an array on a GPU does."""
+
+    device = contextlib.nullcontext()
 
     def __init__(self, values):
         self.values = values

@@ -45,6 +45,12 @@ def test_every_layout_gives_the_bits_of_the_host(device, gpu, dtype, layout):
 
 
 @cuda
+def test_complex_values_are_refused(device, gpu):
+    with pytest.raises(ValueError, match="X must have real values, got complex64"):
+        KMeans(2).fit(gpu.bring(X.astype(np.complex64)))
+
+
+@cuda
 def test_results_of_k_means_come_back_as_they_were_given(device, gpu):
     rows = gpu.bring(X)
     model = KMeans(3, random_state=0, device=device)
