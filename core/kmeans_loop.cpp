@@ -161,6 +161,7 @@ class Fit {
   /// One pass over the data for all runs.
   void advance() {
     std::vector<LloydTask<T>> tasks;
+    tasks.reserve(runs_.size());
     for (Run<T>& run : runs_) tasks.push_back(task_of(run));
     source_.for_each_block(
         [&](RowBlock block) { source_.passes.lloyd(block, frame_, std::span(tasks)); });

@@ -44,6 +44,7 @@ class Oversampled {
     std::vector<FixedSum> sums(rows_.size());
     source_.for_each_block([&](RowBlock block) { passes_->weigh(block, frame_, sums); });
     std::vector<double> weights;
+    weights.reserve(sums.size());
     for (const FixedSum& sum : sums) {
       weights.push_back(from_limbs(sum, frame_.bits, frame_.weight_scale));
     }

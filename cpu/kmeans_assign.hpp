@@ -105,7 +105,8 @@ class AssignTile {
   std::uint64_t out_of_range() const { return out_of_range_; }
   const T* const* row_pointers() const { return at_.at; }
 
-  /// The scaled squared distances that float32 found to the nearest and the second nearest centroid.
+  /// The scaled squared distances that float32 found to the nearest and the second nearest
+  /// centroid.
   const float* best() const { return scratch_.best; }
   const float* second() const { return scratch_.second; }
 

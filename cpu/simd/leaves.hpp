@@ -55,14 +55,14 @@ struct Leaves {
   std::int64_t (*potential)(const double* nearest, const double* weights, std::int64_t count,
                             double scale, double* largest);
   /// The filter of a k-means++ round: returns the bits of the rows of which float32 cannot tell
-  /// that no point is nearer than their nearest seed, nearest[r] away; slack: 1 + twice the relative
-  /// error of a distance in float32. largest: of the weights[r] * nearest[r] of the other rows;
-  /// weights may be null.
+  /// that no point is nearer than their nearest seed, nearest[r] away; slack: 1 + twice the
+  /// relative error of a distance in float32. largest: of the weights[r] * nearest[r] of the other
+  /// rows; weights may be null.
   std::uint64_t (*maybe_closer_f32)(const float* tile, std::int64_t cols, const float* points,
                                     std::int64_t count, const double* nearest,
                                     const double* weights, double slack, double* largest);
-  /// The nearest in float32 of the points, or -1 where nearest[r], the canonical squared distance of
-  /// what is nearest otherwise, is less; the bits of the rows of which float32 cannot tell.
+  /// The nearest in float32 of the points, or -1 where nearest[r], the canonical squared distance
+  /// of what is nearest otherwise, is less; the bits of the rows of which float32 cannot tell.
   std::uint64_t (*closest_f32)(const float* tile, std::int64_t cols, const float* points,
                                std::int64_t count, const double* nearest, std::int32_t* closest);
   /// The rest of the round for one tile, from squared_distances(): takes the first `seeds` points
@@ -79,15 +79,14 @@ struct Leaves {
   /// high and low, and of the square.
   void (*add_spread)(const double* column, std::int64_t count, const ColumnScale& scale,
                      double limb, std::int64_t* sums);
-  /// The limbs of weights[r] * (x - shift) of the wanted rows, at high + r * cols and low + r * cols;
-  /// returns the rows that have a low limb other than 0. Weights may be null: all 1.
+  /// The limbs of weights[r] * (x - shift) of the wanted rows, at high + r * cols and low + r *
+  /// cols; returns the rows that have a low limb other than 0. Weights may be null: all 1.
   std::uint64_t (*row_limbs_f32)(const float* const* rows, std::uint64_t wanted, std::int64_t cols,
                                  const double* weights, const double* shift, const double* scale,
                                  double limb, std::int64_t* high, std::int64_t* low);
-  std::uint64_t (*row_limbs_f64)(const double* const* rows, std::uint64_t wanted,
-                                 std::int64_t cols, const double* weights, const double* shift,
-                                 const double* scale, double limb, std::int64_t* high,
-                                 std::int64_t* low);
+  std::uint64_t (*row_limbs_f64)(const double* const* rows, std::uint64_t wanted, std::int64_t cols,
+                                 const double* weights, const double* shift, const double* scale,
+                                 double limb, std::int64_t* high, std::int64_t* low);
   /// Takes the limbs of the moved rows from the sums of cluster from[r], if not negative, and adds
   /// them to those of to[r].
   void (*move_rows)(std::uint64_t moved, const std::int32_t* from, const std::int32_t* to,

@@ -10,7 +10,7 @@ _Progress = Callable[[str, int, int], object] | None
 _Weights = NDArray[np.float64] | None
 _Labels = NDArray[np.int32]
 
-class CudaArray(Protocol):
+class _CudaArray(Protocol):
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]: ...
 
@@ -83,16 +83,16 @@ def devices() -> list[DeviceInfo]: ...
 def num_threads() -> int: ...
 def set_num_threads(threads: int) -> None: ...
 def pairwise_distances(
-    x: NDArray[_Float] | CudaArray,
-    y: NDArray[_Float] | CudaArray,
+    x: NDArray[_Float] | _CudaArray,
+    y: NDArray[_Float] | _CudaArray,
     *,
     metric: Metric,
-    out: NDArray[_Float] | CudaArray,
+    out: NDArray[_Float] | _CudaArray,
     device: Device,
     progress: _Progress = None,
 ) -> None: ...
 def kmeans_sweep(
-    x: NDArray[_Float] | CudaArray,
+    x: NDArray[_Float] | _CudaArray,
     models: Sequence[tuple[int, Sequence[NDArray[_Float]]]],
     *,
     seeding: Seeding,
@@ -105,7 +105,7 @@ def kmeans_sweep(
     progress: _Progress = None,
 ) -> list[KMeansFit]: ...
 def kmeans_plusplus(
-    x: NDArray[_Float] | CudaArray,
+    x: NDArray[_Float] | _CudaArray,
     *,
     clusters: int,
     trials: int,
@@ -115,15 +115,15 @@ def kmeans_plusplus(
     progress: _Progress = None,
 ) -> NDArray[np.int64]: ...
 def predict(
-    x: NDArray[_Float] | CudaArray,
+    x: NDArray[_Float] | _CudaArray,
     centroids: NDArray[_Float],
-    labels: _Labels | CudaArray,
+    labels: _Labels | _CudaArray,
     *,
     device: Device,
     progress: _Progress = None,
 ) -> None: ...
 def assign(
-    x: NDArray[_Float] | CudaArray,
+    x: NDArray[_Float] | _CudaArray,
     centroids: NDArray[_Float],
     *,
     weights: _Weights,
@@ -131,7 +131,7 @@ def assign(
     progress: _Progress = None,
 ) -> tuple[_Labels, float]: ...
 def silhouette_samples(
-    x: NDArray[_Float] | CudaArray,
+    x: NDArray[_Float] | _CudaArray,
     labels: _Labels,
     *,
     metric: Metric,
@@ -139,7 +139,7 @@ def silhouette_samples(
     progress: _Progress = None,
 ) -> NDArray[np.float64]: ...
 def silhouette_sampled(
-    x: NDArray[_Float] | CudaArray,
+    x: NDArray[_Float] | _CudaArray,
     labels: _Labels,
     *,
     sample_size: int,
@@ -149,13 +149,13 @@ def silhouette_sampled(
     progress: _Progress = None,
 ) -> tuple[float, float]: ...
 def davies_bouldin(
-    x: NDArray[_Float] | CudaArray, labels: _Labels, *, device: Device, progress: _Progress = None
+    x: NDArray[_Float] | _CudaArray, labels: _Labels, *, device: Device, progress: _Progress = None
 ) -> float: ...
 def calinski_harabasz(
-    x: NDArray[_Float] | CudaArray, labels: _Labels, *, device: Device, progress: _Progress = None
+    x: NDArray[_Float] | _CudaArray, labels: _Labels, *, device: Device, progress: _Progress = None
 ) -> float: ...
 def gap_statistic(
-    x: NDArray[_Float] | CudaArray,
+    x: NDArray[_Float] | _CudaArray,
     *,
     clusters: Sequence[int],
     references: int,
@@ -166,14 +166,14 @@ def gap_statistic(
     progress: _Progress = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
 def pca(
-    x: NDArray[_Float] | CudaArray, *, components: int, device: Device, progress: _Progress = None
+    x: NDArray[_Float] | _CudaArray, *, components: int, device: Device, progress: _Progress = None
 ) -> PrincipalAxes: ...
 def pca_transform(
-    x: NDArray[_Float] | CudaArray,
+    x: NDArray[_Float] | _CudaArray,
     *,
     mean: NDArray[np.float64],
     axes: NDArray[np.float64],
-    out: NDArray[_Float] | CudaArray,
+    out: NDArray[_Float] | _CudaArray,
     device: Device,
     progress: _Progress = None,
 ) -> None: ...
