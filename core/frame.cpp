@@ -7,13 +7,6 @@
 namespace coterie {
 namespace {
 
-double largest_magnitude(const ColumnRange& range) {
-  double largest = 0;
-  for (const double low : range.low) largest = std::max(largest, std::abs(low));
-  for (const double high : range.high) largest = std::max(largest, std::abs(high));
-  return largest;
-}
-
 /// A column's middle, rounded to a millionth of its range: then x - shift is a multiple of the last
 /// bit of x or of that millionth, and one limb holds nearly every float32 value exactly.
 double coarse_middle(double low, double high) {

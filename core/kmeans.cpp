@@ -68,6 +68,16 @@ void require_models(std::span<const KMeansModel<T>> models, MatrixView<const T> 
   }
 }
 
+/// What rows to be labelled and centroids given must be.
+template <class T>
+void require_centroids(MatrixView<const T> x, MatrixView<const T> centroids, const Context& ctx) {
+  require_shape(x, "x");
+  require_shape(centroids, "centroids");
+  require_on_host(centroids, "centroids");
+  require_same_cols(x.cols, "x", centroids.cols, "centroids");
+  require_finite(centroids, "centroids", ctx);
+}
+
 /// Fits at once: one of each start, or of each restart.
 template <class T>
 std::int64_t run_count(std::span<const KMeansModel<T>> models, const KMeansParams& params) {
@@ -150,11 +160,7 @@ template <class T>
 Assignment assign(MatrixView<const T> x, MatrixView<const T> centroids,
                   std::span<const double> weights, const Context& ctx) {
   const DefaultFloatingEnvironment environment;
-  require_shape(x, "x");
-  require_shape(centroids, "centroids");
-  require_on_host(centroids, "centroids");
-  require_same_cols(x.cols, "x", centroids.cols, "centroids");
-  require_finite(centroids, "centroids", ctx);
+  require_centroids(x, centroids, ctx);
   require_weights(weights, x.rows);
   return explaining_memory("assignment", 2 * x.rows * kLabelBytes, "assign fewer rows at a time",
                            [&] {
@@ -167,11 +173,7 @@ template <class T>
 void predict(MatrixView<const T> x, MatrixView<const T> centroids, std::span<std::int32_t> labels,
              const Context& ctx) {
   const DefaultFloatingEnvironment environment;
-  require_shape(x, "x");
-  require_shape(centroids, "centroids");
-  require_on_host(centroids, "centroids");
-  require_same_cols(x.cols, "x", centroids.cols, "centroids");
-  require_finite(centroids, "centroids", ctx);
+  require_centroids(x, centroids, ctx);
   const auto count = static_cast<std::int64_t>(labels.size());
   require_argument(count == x.rows, "labels must have one element for each of ", x.rows,
                    " rows, got ", count);

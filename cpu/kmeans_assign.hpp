@@ -54,16 +54,6 @@ struct TileScratch {
 /// The bits of a tile's first rows.
 inline std::uint64_t first_bits(std::int64_t rows) { return ~std::uint64_t{0} >> (64 - rows); }
 
-/// How much larger the second smallest squared distance must be than the smallest, relatively.
-/// Each float32 squared distance is off by a factor of at most 1 +- (cols + 3) 2^-24 (the rounded
-/// difference twice, the rounded square, up to cols additions), and by far less than 2^-100 of the
-/// scaled magnitude where it underflows. So when the second is larger than the best by more than
-/// both errors, no other centroid can be nearer canonically either. Overflow gives infinity or NaN,
-/// which never passes.
-inline float certificate(std::int64_t cols) {
-  return static_cast<float>(2.03 * static_cast<double>(cols + 6) * 0x1p-24 * (1 + 0x1p-8));
-}
-
 /// A tile of rows, filled once, for any number of models.
 template <class T>
 class AssignTile {

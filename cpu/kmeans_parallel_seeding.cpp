@@ -138,8 +138,8 @@ class CpuParallelSeeding final : public ParallelSeedingPasses<T> {
     leaves().tile_f32(TileRows<T>(x_, rows).at, x_.cols, 1.0f, tile);
     std::copy_n(nearest_from(rows.first), rows.rows, mine.nearest);
     std::fill(mine.nearest + rows.rows, mine.nearest + kTileRows, 0.0);
-    const std::uint64_t unsure =
-        leaves().closest_f32(tile, x_.cols, points.data(), seeds.rows, mine.nearest, mine.closest);
+    const std::uint64_t unsure = leaves().closest_f32(
+        tile, x_.cols, points.data(), seeds.rows, certificate(x_.cols), mine.nearest, mine.closest);
     for (std::int64_t r = 0; r < rows.rows; ++r) {
       const std::int64_t row = rows.first + r;
       const auto offer_seed = [&](std::int64_t s) {

@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <cmath>
 #include <map>
 
 #include "cuda/kmeans_lloyd_pass.cuh"
@@ -10,11 +8,8 @@ namespace {
 
 /// What labelling alone needs of a frame.
 Frame label_frame(const ColumnRange& range) {
-  double largest = 0;
-  for (const double low : range.low) largest = std::max(largest, std::abs(low));
-  for (const double high : range.high) largest = std::max(largest, std::abs(high));
   Frame frame;
-  frame.magnitude_scale = magnitude_scale(largest);
+  frame.magnitude_scale = magnitude_scale(largest_magnitude(range));
   frame.shift.resize(range.low.size());
   frame.scale.resize(range.low.size());
   return frame;

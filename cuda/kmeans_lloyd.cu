@@ -233,8 +233,7 @@ void LloydPass<T>::run(const DeviceRows<T>& x, const Frame& frame, std::span<Llo
   batch.frame = {frame_.data(), frame_.data() + x.cols, std::ldexp(1.0, frame.bits),
                  frame.weight_scale};
   batch.magnitude_scale = static_cast<float>(frame.magnitude_scale);
-  batch.certificate =
-      static_cast<float>(2.03 * static_cast<double>(x.cols + 6) * 0x1p-24 * (1 + 0x1p-8));
+  batch.certificate = certificate(x.cols);
   FusedLauncher<T> fused(batch, stream_);
   for (const Prepared& p : prepared) {
     const LloydTask<T>& task = tasks[p.task];

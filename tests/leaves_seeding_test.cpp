@@ -120,8 +120,8 @@ TEST(SeedingLeaves, ClosestPointIsSureOrLeftOpen) {
         nearest.push_back(others[r % 4]);
       }
       alignas(64) std::int32_t found[kTileRows];
-      const std::uint64_t unsure = leaves().closest_f32(tile.data(), cols, points.values.data(),
-                                                        count, nearest.data(), found);
+      const std::uint64_t unsure = leaves().closest_f32(
+          tile.data(), cols, points.values.data(), count, certificate(cols), nearest.data(), found);
       int sure = 0;
       for (std::size_t r = 0; r < kTileRows; ++r) {
         if (r % 4 == 2) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -23,6 +25,14 @@ struct ColumnRange {
   std::vector<double> low, high;
   std::int64_t bad_row = -1;  // -1: every value is finite
 };
+
+/// Of any value in range.
+inline double largest_magnitude(const ColumnRange& range) {
+  double largest = 0;
+  for (const double low : range.low) largest = std::max(largest, std::abs(low));
+  for (const double high : range.high) largest = std::max(largest, std::abs(high));
+  return largest;
+}
 
 /// For each column the sums of (x - shift) and of its square, scaled by Frame::reach, unweighted.
 struct SpreadSums {

@@ -62,9 +62,11 @@ struct Leaves {
                                     std::int64_t count, const double* nearest,
                                     const double* weights, double slack, double* largest);
   /// The nearest in float32 of the points, or -1 where nearest[r], the canonical squared distance
-  /// of what is nearest otherwise, is less; the bits of the rows of which float32 cannot tell.
+  /// of what is nearest otherwise, is less; the bits of the rows of which float32 cannot tell,
+  /// `relative` as for nearest_f32.
   std::uint64_t (*closest_f32)(const float* tile, std::int64_t cols, const float* points,
-                               std::int64_t count, const double* nearest, std::int32_t* closest);
+                               std::int64_t count, float relative, const double* nearest,
+                               std::int32_t* closest);
   /// The rest of the round for one tile, from squared_distances(): takes the first `seeds` points
   /// into nearest[], adds to savings[c] what the potential would fall by if the c-th of the other
   /// points became a seed, and widens largest[c] to the weights[r] * nearest[r] that would be left.

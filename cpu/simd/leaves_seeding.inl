@@ -108,9 +108,8 @@ std::uint64_t maybe_closer_f32(const float* tile, std::int64_t cols, const float
 /// As in nearest_f32(), a difference decides that is larger than the errors of both distances; what
 /// is nearest otherwise counts as one that float32 has rounded.
 std::uint64_t closest_f32(const float* tile, std::int64_t cols, const float* points,
-                          std::int64_t count, const double* nearest, std::int32_t* closest) {
-  const float relative =
-      static_cast<float>(2.03 * static_cast<double>(cols + 6) * 0x1p-24 * (1 + 0x1p-8));
+                          std::int64_t count, float relative, const double* nearest,
+                          std::int32_t* closest) {
   constexpr double kMost = 0x1.fffffep127;  // of a float
   alignas(64) float start[kTileRows];
   for (std::int64_t r = 0; r < kTileRows; ++r) {

@@ -17,7 +17,7 @@ enum class Metric {
 /// out(i, j) = distance of x's row i and y's row j, computed from differences (for Cosine: of the
 /// rows divided by their lengths) in float64 and rounded once to T: the same bits for any number of
 /// threads and instruction set. A row is exactly 0 from itself and from an equal row; only under
-/// Cosine is a row of zeros 1 from another such row. Where y is x, half of out is computed.
+/// Cosine is a row of zeros 1 from another such row. Where y is x, the CPU computes half of out.
 /// Throws std::invalid_argument when shapes disagree or a value is not finite.
 /// Time O(x.rows * y.rows * cols); no memory beyond out but a few tiles for each thread and,
 /// under Cosine, 16 bytes a row. An out aligned to 64 bytes, rows included, is written fastest.
