@@ -26,9 +26,11 @@ void project(benchmark::State& state, Device device) {
   const std::vector<double> mean(static_cast<std::size_t>(x.cols), 0.25);
   Matrix<double> axes(kComponents, x.cols);
   axes.values.assign(axes.values.size(), 0.5);
+  const std::vector<double> offset(kComponents, 0.0);
+  const Projection onto{mean, std::as_const(axes).view(), offset};
   Matrix<float> out(x.rows, kComponents);
   for (auto _ : state) {
-    pass(x.view(), mean, std::as_const(axes).view(), out.view(), device);
+    pass(x.view(), onto, out.view(), device);
     benchmark::ClobberMemory();
   }
   const auto cells = static_cast<double>(x.rows * x.cols);

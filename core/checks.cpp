@@ -1,31 +1,13 @@
 #include "core/checks.hpp"
 
-#include <algorithm>
-#include <bit>
 #include <cmath>
-#include <limits>
-#include <type_traits>
 #include <vector>
 
 #include "core/device.hpp"
-#include "cpu/thread_pool.hpp"
+#include "cpu/finite.hpp"
 
 namespace coterie {
 namespace {
-
-constexpr std::int64_t kBlockRows = 4096;
-
-/// Looks at the exponents as integers: unlike a floating-point test, it vectorises.
-template <class T>
-bool row_is_finite(const T* x, std::int64_t cols) {
-  using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-  constexpr Bits kExponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
-  Bits found = 0;
-  for (std::int64_t j = 0; j < cols; ++j) {
-    found |= Bits{(std::bit_cast<Bits>(x[j]) & kExponent) == kExponent};
-  }
-  return found == 0;
-}
 
 template <class T>
 [[noreturn]] void throw_not_finite_in(const T* values, const char* name, std::int64_t row) {
@@ -65,19 +47,8 @@ void require_shape(MatrixView<const T> x, const char* name) {
 template <class T>
 void require_finite(MatrixView<const T> x, const char* name, const Context& ctx) {
   if (x.memory == Memory::Device) return require_finite_on_gpu(x, name, ctx);
-  const std::int64_t blocks = (x.rows + kBlockRows - 1) / kBlockRows;
-  std::vector<std::int64_t> bad_row(static_cast<std::size_t>(blocks), x.rows);
-  cpu::parallel_for(ctx, blocks, [&](std::int64_t block, int) {
-    const std::int64_t end = std::min(x.rows, (block + 1) * kBlockRows);
-    for (std::int64_t i = block * kBlockRows; i < end; ++i) {
-      if (row_is_finite(x.row(i), x.cols)) continue;
-      bad_row[static_cast<std::size_t>(block)] = i;
-      return;
-    }
-  });
-  for (const std::int64_t row : bad_row) {
-    if (row != x.rows) throw_not_finite_in(x.row(row), name, row);
-  }
+  const std::int64_t row = cpu::first_bad_row(x, ctx);
+  if (row >= 0) throw_not_finite_in(x.row(row), name, row);
 }
 
 void require_same_cols(std::int64_t x_cols, const char* x_name, std::int64_t y_cols,

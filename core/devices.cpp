@@ -9,6 +9,7 @@
 #include "core/device.hpp"
 #include "cpu/device_table.hpp"
 #include "cpu/simd/leaves.hpp"
+#include "cpu/thread_pool.hpp"
 
 namespace coterie {
 namespace {
@@ -43,7 +44,7 @@ LoadedLibrary load_library() {
   }
   const auto entry = reinterpret_cast<DeviceLibraryEntry>(dlsym(library, kDeviceLibraryEntry));
   if (entry == nullptr) return {nullptr, path + " is no CUDA library of coterie"};
-  const DeviceLibrary* answer = entry();
+  const DeviceLibrary* answer = entry(cpu::parallel_for);
   if (answer == nullptr) return {nullptr, path + " names no device"};
   const DeviceLibrary& found = *answer;
   if (found.abi != DeviceTable::kAbi) {

@@ -16,11 +16,13 @@ void pairwise_distances(MatrixView<const T> x, MatrixView<const T> y, Metric met
   require_shape(MatrixView<const T>(out), "out");
   require_argument(y.memory == Memory::Host || x.memory == Memory::Device,
                    "x must lie on the GPU where y does");
-  require_argument(out.memory == x.memory, "out must lie in the memory where x lies");
+  require_argument(out.memory == Memory::Host || x.memory == Memory::Device,
+                   "out must lie in host memory, as x does");
+  const auto distances =
+      choose(x.memory, ctx, &DeviceFunctions<T>::pairwise_distances, "pairwise_distances");
+  if (distances(x, y, metric, out, ctx)) return;
   require_finite(x, "x", ctx);
-  if (y.data != x.data || y.rows != x.rows || y.stride != x.stride) require_finite(y, "y", ctx);
-  choose(x.memory, ctx, &DeviceFunctions<T>::pairwise_distances, "pairwise_distances")(x, y, metric,
-                                                                                       out, ctx);
+  require_finite(y, "y", ctx);
 }
 
 template void pairwise_distances(MatrixView<const float>, MatrixView<const float>, Metric,

@@ -6,16 +6,12 @@
 #include <utility>
 
 #include "core/checks.hpp"
-#include "core/contract/random.hpp"
 #include "core/device.hpp"
 #include "core/memory.hpp"
 #include "coterie/pca.hpp"
-#include "cpu/thread_pool.hpp"
 
 namespace coterie {
 namespace {
-
-constexpr std::int64_t kBlockRows = 1024;
 
 /// ln W_k for every k. A W of 0 (as many clusters as distinct rows) counts as the least normal
 /// number, so that logarithms stay finite: such a k has a gap of hundreds, or of 0 where the
@@ -32,65 +28,24 @@ std::vector<double> log_dispersions(MatrixView<const T> x, std::span<const std::
   return logs;
 }
 
-/// Where references are drawn: the ranges of some coordinates, and the axes that these run along.
-/// Without axes they are the columns themselves.
-struct Box {
-  ColumnRange sides;
-  Matrix<double> axes;
-};
-
 template <class T>
 ColumnRange range_of(MatrixView<const T> x, const Context& ctx) {
   return choose(x.memory, ctx, &DeviceFunctions<T>::kmeans, "gap_statistic")(x, {}, ctx)
       ->range({0, x.rows});
 }
 
-/// `scratch` is as large as x.
+/// The ranges along x's principal axes. `room` is for the coordinates along them, on the device
+/// that projects x.
 template <class T>
-Box box_of(MatrixView<const T> x, ReferenceBox kind, MatrixView<T> scratch, const Context& ctx) {
-  if (kind == ReferenceBox::Columns) return {range_of(x, ctx), {}};
+SamplingBox box_along_axes(MatrixView<const T> x, MatrixView<T> room, const Context& ctx) {
   Pca found = pca(x, {}, ctx);
-  const MatrixView<T> scores{scratch.data, x.rows, found.components.rows, scratch.stride};
-  pca_transform(x, found.mean, std::as_const(found.components).view(), scores, ctx);
+  const auto axes = std::as_const(found.components).view();
+  const std::vector<double> nowhere(static_cast<std::size_t>(axes.rows));
+  const MatrixView<T> scores{room.data, x.rows, axes.rows, room.stride, room.memory};
+  choose(room.memory, ctx, &DeviceFunctions<T>::project, "gap_statistic")(
+      x, {.shift = found.mean, .axes = axes, .offset = nowhere}, scores, ctx);
   // Around the mean, which stays 0: where the rows lie does not change a W_k.
   return {range_of<T>(scores, ctx), std::move(found.components)};
-}
-
-/// One row of a reference: `key` names it and the reference.
-void draw_row(const Box& box, DrawKey key, std::span<double> row) {
-  const auto axes = box.axes.view();
-  std::fill(row.begin(), row.end(), 0.0);
-  for (std::size_t side = 0; side < box.sides.low.size(); ++side) {
-    key.round = static_cast<std::uint32_t>(side);
-    const double low = box.sides.low[side];
-    const double at = low + random_unit(key) * (box.sides.high[side] - low);
-    if (axes.rows == 0) {
-      row[side] = at;
-      continue;
-    }
-    const double* axis = axes.row(static_cast<std::int64_t>(side));
-    for (std::size_t j = 0; j < row.size(); ++j) row[j] += at * axis[j];
-  }
-}
-
-/// Rows drawn uniformly over the box. A draw is keyed by its row and side, so threads agree.
-template <class T>
-void draw_reference(const Box& box, std::uint64_t seed, int reference, MatrixView<T> out,
-                    const Context& ctx) {
-  const std::int64_t blocks = (out.rows + kBlockRows - 1) / kBlockRows;
-  cpu::parallel_for(ctx, blocks, [&](std::int64_t block, int) {
-    std::vector<double> row(static_cast<std::size_t>(out.cols));
-    const std::int64_t end = std::min(out.rows, (block + 1) * kBlockRows);
-    for (std::int64_t i = block * kBlockRows; i < end; ++i) {
-      const DrawKey key{.seed = seed,
-                        .purpose = Purpose::Reference,
-                        .restart = static_cast<std::uint32_t>(reference),
-                        .row = static_cast<std::uint64_t>(i)};
-      draw_row(box, key, row);
-      std::transform(row.begin(), row.end(), out.row(i),
-                     [](double value) { return static_cast<T>(value); });
-    }
-  });
 }
 
 /// Mean and spread of the references' ln W_k, one reference a row.
@@ -115,7 +70,6 @@ GapStatistic gap_statistic(MatrixView<const T> x, std::span<const std::int64_t> 
                            const GapParams& params, const Context& ctx) {
   constexpr std::int64_t kMostColumns = (1 << 24) - 1;  // the column takes DrawKey::round
   require_shape(x, "x");
-  require_on_host(x, "x");
   require_argument(x.cols <= kMostColumns, "x must have at most ", kMostColumns, " columns, got ",
                    x.cols);
   require_argument(!clusters.empty(), "clusters must name at least one number of clusters");
@@ -129,16 +83,20 @@ GapStatistic gap_statistic(MatrixView<const T> x, std::span<const std::int64_t> 
 
   GapStatistic result;
   result.log_dispersion = log_dispersions(x, clusters, params.kmeans, quiet);
-  auto reference = explaining_memory(
+  SamplingBox box;
+  if (params.box == ReferenceBox::Columns) box.sides = range_of(x, quiet);
+  const auto make = choose(x.memory, ctx, &DeviceFunctions<T>::references, "gap_statistic");
+  const auto reference = explaining_memory(
       "a reference of the gap statistic", x.rows * x.cols * static_cast<std::int64_t>(sizeof(T)),
-      "take a sample of the rows", [&x] { return Matrix<T>(x.rows, x.cols); });
-  const Box box = box_of(x, params.box, reference.view(), quiet);
+      "take a sample of the rows", [&] { return make(x.rows, x.cols, ctx); });
+  if (params.box == ReferenceBox::PrincipalAxes) {
+    box = box_along_axes(x, reference->room(), quiet);
+  }
   Matrix<double> logs(params.references, static_cast<std::int64_t>(clusters.size()));
   for (int b = 0; b < params.references; ++b) {
     tell(b);
-    draw_reference(box, params.kmeans.seed, b, reference.view(), ctx);
-    const auto row =
-        log_dispersions<T>(std::as_const(reference).view(), clusters, params.kmeans, quiet);
+    reference->draw(box, params.kmeans.seed, b);
+    const auto row = log_dispersions<T>(reference->room(), clusters, params.kmeans, quiet);
     std::copy(row.begin(), row.end(), logs.view().row(b));
   }
   tell(params.references);

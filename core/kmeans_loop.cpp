@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/checks.hpp"
+#include "core/contract/kmeans_update.hpp"
 #include "core/frame.hpp"
 #include "core/kmeans_parallel_seeding.hpp"
 #include "core/kmeans_seeding.hpp"
@@ -60,8 +61,8 @@ class Fit {
   std::vector<KMeansResult<T>> run() {
     start_runs();
     for (Run<T>& run : runs_) source_.passes.open(run.slot);
-    for (std::int64_t pass = 1; !runs_.empty(); ++pass) {
-      advance();
+    for (std::int64_t passes = 0; !runs_.empty();) {
+      passes += advance();
       // In the order of the runs, so that equal inertias go to the earlier restart.
       for (Run<T>& run : runs_) {
         if (run.state == Run<T>::State::Done) finish(run);
@@ -69,7 +70,7 @@ class Fit {
       std::erase_if(runs_, [](const Run<T>& run) { return run.state == Run<T>::State::Done; });
       if (!ctx_.progress) continue;
       // The last pass may only label.
-      const std::int64_t step = std::min(pass, params_.max_iterations);
+      const std::int64_t step = std::min(passes, params_.max_iterations);
       ctx_.progress({"iterating", step, params_.max_iterations});
     }
     return std::move(results_);
@@ -151,6 +152,11 @@ class Fit {
     LloydTask<T> task{.slot = run.slot, .centroids = std::as_const(run.centroids).view()};
     if (run.state == Run<T>::State::Iterating) {
       task.sums = &run.sums;
+      if (source_.block_rows == 0) {
+        task.ahead = {.centroids = run.centroids.view(),
+                      .tolerance = tolerance_,
+                      .most = params_.max_iterations - run.iterations};
+      }
     } else {
       const double bound = distance_bound(frame_, max_weight(source_.weights), task.centroids);
       task.inertia_scale = limb_scale(bound, frame_.bits);
@@ -158,35 +164,43 @@ class Fit {
     return task;
   }
 
-  /// One pass over the data for all runs.
-  void advance() {
+  /// One pass over the data for all runs, or more if the device goes on by itself. Returns how
+  /// many.
+  std::int64_t advance() {
     std::vector<LloydTask<T>> tasks;
     tasks.reserve(runs_.size());
     for (Run<T>& run : runs_) tasks.push_back(task_of(run));
     source_.for_each_block(
         [&](RowBlock block) { source_.passes.lloyd(block, frame_, std::span(tasks)); });
+    std::int64_t most_passes = 0;
     for (std::size_t i = 0; i < tasks.size(); ++i) {
       Run<T>& run = runs_[i];
+      const std::int64_t passes = tasks[i].ahead.passes();
+      most_passes = std::max(most_passes, passes);
       run.rechecked += tasks[i].rechecked;
-      ++run.passes;
+      run.passes += passes;
       if (run.state == Run<T>::State::Iterating) {
-        update(run, tasks[i].changed);
+        follow(run, tasks[i]);
       } else {
         run.inertia = from_limbs(tasks[i].inertia, frame_.bits, tasks[i].inertia_scale);
         run.state = Run<T>::State::Done;
       }
     }
+    return most_passes;
   }
 
-  /// Moves the centroids to their means and decides, as scikit-learn does, whether to go on.
-  void update(Run<T>& run, std::int64_t changed) {
-    Matrix<T> moved = new_centroids(run);
-    const double shift =
-        squared_shift<T>(std::as_const(run.centroids).view(), std::as_const(moved).view());
-    run.centroids = std::move(moved);
-    ++run.iterations;
-    const bool stop =
-        changed == 0 || shift <= tolerance_ || run.iterations == params_.max_iterations;
+  /// Takes over what the device did, and moves the centroids where it has not.
+  void follow(Run<T>& run, const LloydTask<T>& task) {
+    run.iterations += task.ahead.moves;
+    bool stop = task.ahead.standing == Standing::Ends;
+    if (task.ahead.standing == Standing::Waits) {
+      Matrix<T> moved = new_centroids(run);
+      const double shift =
+          squared_shift<T>(std::as_const(run.centroids).view(), std::as_const(moved).view());
+      run.centroids = std::move(moved);
+      ++run.iterations;
+      stop = stops(task.changed, shift, tolerance_, params_.max_iterations - run.iterations);
+    }
     // Labels belong to the centroids before the move, so the last ones need one more pass.
     if (stop) run.state = Run<T>::State::Labelling;
   }

@@ -3,11 +3,10 @@
 #include <cmath>
 
 #include "core/contract/distance.hpp"
+#include "core/contract/kmeans_update.hpp"
 
 namespace coterie {
 namespace {
-
-bool is_zero(const FixedSum& sum) { return sum.high == 0 && sum.low == 0; }
 
 FixedSum weight_limbs(double weight, const Frame& frame) {
   FixedSum limbs;
@@ -42,7 +41,7 @@ void move_row(std::span<const T> row, double weight, const Frame& frame, std::in
 std::vector<std::int64_t> empty_clusters(const LloydSums& sums) {
   std::vector<std::int64_t> empty;
   for (std::size_t c = 0; c < sums.weight.size(); ++c) {
-    if (is_zero(sums.weight[c])) empty.push_back(static_cast<std::int64_t>(c));
+    if (sums.weight[c].is_zero()) empty.push_back(static_cast<std::int64_t>(c));
   }
   return empty;
 }
@@ -76,13 +75,13 @@ Matrix<T> means(const LloydSums& sums, const Frame& frame, std::int64_t clusters
     if (weight_of(c) > weight_of(heaviest)) heaviest = c;
   }
   for (std::int64_t c = 0; c < clusters; ++c) {
-    const std::int64_t from = is_zero(sums.weight[static_cast<std::size_t>(c)]) ? heaviest : c;
+    const std::int64_t from = sums.weight[static_cast<std::size_t>(c)].is_zero() ? heaviest : c;
     const double weight = weight_of(from);
     for (std::int64_t j = 0; j < cols; ++j) {
       const auto at = static_cast<std::size_t>(from * cols + j);
       const auto column = static_cast<std::size_t>(j);
       const double sum = from_limbs({sums.high[at], sums.low[at]}, frame.bits, frame.scale[column]);
-      centroids.view()(c, j) = static_cast<T>(frame.shift[column] + sum / weight);
+      centroids.view()(c, j) = static_cast<T>(mean_of(sum, weight, frame.shift[column]));
     }
   }
   return centroids;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <utility>
 
 #include "core/checks.hpp"
@@ -18,19 +17,17 @@ constexpr std::int64_t kSampleRows = 63;
 template <class T>
 Matrix<T> sample_rows(MatrixView<const T> x, const Context& ctx) {
   Matrix<T> sample(std::min(kSampleRows, x.rows), x.cols);
-  std::unique_ptr<KMeansPasses<T>> gpu;  // which fetches rows from where they lie
-  if (x.memory == Memory::Device) {
-    gpu = choose(x.memory, ctx, &DeviceFunctions<T>::kmeans, "pca")(x, {}, ctx);
-  }
+  std::vector<std::int64_t> rows;
   for (std::int64_t s = 0; s < sample.rows; ++s) {
-    const std::int64_t row = s * (x.rows - 1) / (sample.rows - 1);
-    T* const to = sample.view().row(s);
-    if (gpu != nullptr) {
-      gpu->copy_row(row, {to, static_cast<std::size_t>(x.cols)});
-    } else {
-      std::copy_n(x.row(row), x.cols, to);
-    }
+    rows.push_back(s * (x.rows - 1) / (sample.rows - 1));
   }
+  if (x.memory == Memory::Device) {
+    choose(x.memory, ctx, &DeviceFunctions<T>::copy_rows, "pca")(x, rows, sample.values.data(),
+                                                                 ctx);
+    return sample;
+  }
+  T* to = sample.values.data();
+  for (const std::int64_t row : rows) to = std::copy_n(x.row(row), x.cols, to);
   return sample;
 }
 
@@ -100,6 +97,35 @@ Pca leading_axes(Moments moments, std::int64_t axes, const Context& ctx) {
           moments.total_variance};
 }
 
+void require_axes(MatrixView<const double> axes, const std::vector<double>& mean) {
+  require_shape(axes, "axes");
+  require_on_host(axes, "axes");
+  const auto means = static_cast<std::int64_t>(mean.size());
+  require_argument(means == axes.cols, "mean must have one value for each of ", axes.cols,
+                   " columns, got ", means);
+}
+
+Matrix<double> transposed(MatrixView<const double> matrix) {
+  Matrix<double> turned(matrix.cols, matrix.rows);
+  for (std::int64_t i = 0; i < matrix.rows; ++i) {
+    for (std::int64_t j = 0; j < matrix.cols; ++j) turned.view()(j, i) = matrix(i, j);
+  }
+  return turned;
+}
+
+template <class T>
+void project(MatrixView<const T> x, const Projection& onto, MatrixView<T> out, const char* what,
+             const Context& ctx) {
+  require_shape(x, "x");
+  require_argument(out.rows == x.rows && out.cols == onto.axes.rows, "out must be ", x.rows, " x ",
+                   onto.axes.rows, ", got ", out.rows, " x ", out.cols);
+  require_shape(MatrixView<const T>(out), "out");
+  require_argument(out.memory == Memory::Host || x.memory == Memory::Device,
+                   "out must lie in host memory, as x does");
+  const auto pass = choose(x.memory, ctx, &DeviceFunctions<T>::project, what);
+  if (!pass(x, onto, out, ctx)) require_finite(x, "x", ctx);
+}
+
 }  // namespace
 
 template <class T>
@@ -122,19 +148,22 @@ Pca pca(MatrixView<const T> x, const PcaParams& params, const Context& ctx) {
 template <class T>
 void pca_transform(MatrixView<const T> x, const std::vector<double>& mean,
                    MatrixView<const double> axes, MatrixView<T> out, const Context& ctx) {
-  require_shape(x, "x");
-  require_shape(axes, "axes");
-  require_on_host(axes, "axes");
   require_same_cols(x.cols, "x", axes.cols, "axes");
-  const auto means = static_cast<std::int64_t>(mean.size());
-  require_argument(means == x.cols, "mean must have one value for each of x's ", x.cols,
-                   " columns, got ", means);
-  require_argument(out.rows == x.rows && out.cols == axes.rows, "out must be ", x.rows, " x ",
-                   axes.rows, ", got ", out.rows, " x ", out.cols);
-  require_shape(MatrixView<const T>(out), "out");
-  require_argument(out.memory == x.memory, "out must lie in the memory where x lies");
-  const auto project = choose(x.memory, ctx, &DeviceFunctions<T>::project, "pca_transform");
-  if (!project(x, mean, axes, out, ctx)) require_finite(x, "x", ctx);
+  require_axes(axes, mean);
+  const std::vector<double> nowhere(static_cast<std::size_t>(axes.rows));
+  project(x, {.shift = mean, .axes = axes, .offset = nowhere}, out, "pca_transform", ctx);
+}
+
+template <class T>
+void pca_inverse_transform(MatrixView<const T> x, const std::vector<double>& mean,
+                           MatrixView<const double> axes, MatrixView<T> out, const Context& ctx) {
+  require_axes(axes, mean);
+  require_argument(x.cols == axes.rows, "x must have one column for each of ", axes.rows,
+                   " axes, got ", x.cols);
+  const Matrix<double> turned = transposed(axes);
+  const std::vector<double> nowhere(static_cast<std::size_t>(axes.rows));
+  project(x, {.shift = nowhere, .axes = turned.view(), .offset = mean}, out,
+          "pca_inverse_transform", ctx);
 }
 
 template Pca pca(MatrixView<const float>, const PcaParams&, const Context&);
@@ -143,5 +172,9 @@ template void pca_transform(MatrixView<const float>, const std::vector<double>&,
                             MatrixView<const double>, MatrixView<float>, const Context&);
 template void pca_transform(MatrixView<const double>, const std::vector<double>&,
                             MatrixView<const double>, MatrixView<double>, const Context&);
+template void pca_inverse_transform(MatrixView<const float>, const std::vector<double>&,
+                                    MatrixView<const double>, MatrixView<float>, const Context&);
+template void pca_inverse_transform(MatrixView<const double>, const std::vector<double>&,
+                                    MatrixView<const double>, MatrixView<double>, const Context&);
 
 }  // namespace coterie

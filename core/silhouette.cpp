@@ -25,8 +25,8 @@ std::vector<double> silhouettes(MatrixView<const T> x, const Grouping& groups,
   constexpr const char* kWhat = "silhouette";
   std::vector<double> values(rows.empty() ? groups.rows.size() : rows.size());
   if (metric == Metric::Euclidean) {
-    require_finite(x, "x", ctx);
-    choose(x.memory, ctx, &DeviceFunctions<T>::silhouettes, kWhat)(x, groups, rows, values, ctx);
+    const auto pass = choose(x.memory, ctx, &DeviceFunctions<T>::silhouettes, kWhat);
+    if (!pass(x, groups, rows, values, ctx)) require_finite(x, "x", ctx);
   } else {
     const auto moments = cluster_moments(x, groups, metric, kWhat, ctx);
     choose(x.memory, ctx, &DeviceFunctions<T>::squared_silhouettes, kWhat)(x, groups, moments, rows,

@@ -1,7 +1,10 @@
 #include "cpu/device_table.hpp"
 
+#include "cpu/gap.hpp"
 #include "cpu/kmeans.hpp"
+#include "cpu/knn_donors.hpp"
 #include "cpu/measures.hpp"
+#include "cpu/neighbors.hpp"
 #include "cpu/pca.hpp"
 
 namespace coterie::cpu {
@@ -15,7 +18,10 @@ DeviceFunctions<T> functions() {
           .silhouettes = silhouettes<T>,
           .squared_silhouettes = squared_silhouettes<T>,
           .scatter = scatter<T>,
-          .project = project<T>};
+          .project = project<T>,
+          .references = reference_pass<T>,
+          .neighbors = neighbor_passes<T>,
+          .donors = find_donors<T>};
 }
 
 }  // namespace

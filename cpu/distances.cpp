@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "core/contract/metric.hpp"
+#include "cpu/finite.hpp"
 #include "cpu/measures.hpp"
 #include "cpu/simd/leaves.hpp"
 #include "cpu/thread_pool.hpp"
@@ -170,8 +171,10 @@ class DistanceMatrix {
 }  // namespace
 
 template <class T>
-void pairwise_distances(MatrixView<const T> x, MatrixView<const T> y, Metric metric,
+bool pairwise_distances(MatrixView<const T> x, MatrixView<const T> y, Metric metric,
                         MatrixView<T> out, const Context& ctx) {
+  if (first_bad_row(x, ctx) >= 0) return false;
+  if (!same_rows(x, y) && first_bad_row(y, ctx) >= 0) return false;
   const RowBlock all_of_y{0, y.rows};
   const std::int64_t y_chunks = chunk_count(y.rows);
   const std::int64_t point_rows = point_rows_for(x.cols);
@@ -192,11 +195,12 @@ void pairwise_distances(MatrixView<const T> x, MatrixView<const T> y, Metric met
     const RowBlock x_rows{first, std::min(point_rows, x.rows - first)};
     workers[static_cast<std::size_t>(worker)].fill(x_rows, chunk_of(all_of_y, chunk % y_chunks));
   });
+  return true;
 }
 
-template void pairwise_distances(MatrixView<const float>, MatrixView<const float>, Metric,
+template bool pairwise_distances(MatrixView<const float>, MatrixView<const float>, Metric,
                                  MatrixView<float>, const Context&);
-template void pairwise_distances(MatrixView<const double>, MatrixView<const double>, Metric,
+template bool pairwise_distances(MatrixView<const double>, MatrixView<const double>, Metric,
                                  MatrixView<double>, const Context&);
 
 }  // namespace coterie::cpu

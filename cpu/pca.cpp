@@ -176,31 +176,32 @@ Scatter scatter(MatrixView<const T> x, const std::vector<double>& shift, const C
 }
 
 template <class T>
-bool project(MatrixView<const T> x, const std::vector<double>& mean, MatrixView<const double> axes,
-             MatrixView<T> out, const Context& ctx) {
-  const auto packed = as_points(axes);
+bool project(MatrixView<const T> x, const Projection& onto, MatrixView<T> out, const Context& ctx) {
+  const auto packed = as_points(onto.axes);
+  const std::int64_t axes = onto.axes.rows;
   struct Scratch {
     AlignedBuffer<double> tile, projected;
   };
   const Context settled = with_settled_threads(ctx);
   std::vector<Scratch> scratch(static_cast<std::size_t>(settled.threads));
+  const double* const offset = onto.offset.data();
   std::atomic<bool> finite{true};
   parallel_for(settled, chunk_count(x.rows), [&](std::int64_t chunk, int worker) {
     Scratch& mine = scratch[static_cast<std::size_t>(worker)];
     double* tile = mine.tile.resize(x.cols * kTileRows);
-    double* projected = mine.projected.resize(axes.rows * kTileRows);
+    double* projected = mine.projected.resize(axes * kTileRows);
     for_each_tile(chunk_of({0, x.rows}, chunk), [&](RowBlock rows) {
       fill_tile(x, rows, tile);
       const std::int64_t next = rows.first + rows.rows;
       prefetch(
           MatrixView<const T>{x.row(next), std::min(kTileRows, x.rows - next), x.cols, x.stride});
-      if (!leaves().project(tile, mean.data(), x.cols, packed.data(), axes.rows, projected)) {
+      if (!leaves().project(tile, onto.shift.data(), x.cols, packed.data(), axes, projected)) {
         finite = false;
       }
       for (std::int64_t r = 0; r < rows.rows; ++r) {
         T* into = out.row(rows.first + r);
-        for (std::int64_t a = 0; a < axes.rows; ++a) {
-          into[a] = static_cast<T>(projected[a * kTileRows + r]);
+        for (std::int64_t a = 0; a < axes; ++a) {
+          into[a] = static_cast<T>(projected[a * kTileRows + r] + offset[a]);
         }
       }
     });
@@ -210,9 +211,9 @@ bool project(MatrixView<const T> x, const std::vector<double>& mean, MatrixView<
 
 template Scatter scatter(MatrixView<const float>, const std::vector<double>&, const Context&);
 template Scatter scatter(MatrixView<const double>, const std::vector<double>&, const Context&);
-template bool project(MatrixView<const float>, const std::vector<double>&, MatrixView<const double>,
-                      MatrixView<float>, const Context&);
-template bool project(MatrixView<const double>, const std::vector<double>&,
-                      MatrixView<const double>, MatrixView<double>, const Context&);
+template bool project(MatrixView<const float>, const Projection&, MatrixView<float>,
+                      const Context&);
+template bool project(MatrixView<const double>, const Projection&, MatrixView<double>,
+                      const Context&);
 
 }  // namespace coterie::cpu

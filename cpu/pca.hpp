@@ -9,7 +9,6 @@ template <class T>
 Scatter scatter(MatrixView<const T> x, const std::vector<double>& shift, const Context& ctx);
 
 template <class T>
-bool project(MatrixView<const T> x, const std::vector<double>& mean, MatrixView<const double> axes,
-             MatrixView<T> out, const Context& ctx);
+bool project(MatrixView<const T> x, const Projection& onto, MatrixView<T> out, const Context& ctx);
 
 }  // namespace coterie::cpu

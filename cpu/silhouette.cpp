@@ -2,6 +2,7 @@
 #include <limits>
 #include <vector>
 
+#include "cpu/finite.hpp"
 #include "cpu/measures.hpp"
 #include "cpu/simd/leaves.hpp"
 #include "cpu/thread_pool.hpp"
@@ -80,8 +81,9 @@ void sum_distances(MatrixView<const T> x, std::span<const std::int64_t> cluster,
 }  // namespace
 
 template <class T>
-void silhouettes(MatrixView<const T> x, const Grouping& groups, std::span<const std::int64_t> rows,
+bool silhouettes(MatrixView<const T> x, const Grouping& groups, std::span<const std::int64_t> rows,
                  std::span<double> out, const Context& ctx) {
+  if (first_bad_row(x, ctx) >= 0) return false;
   const std::span<const std::int64_t> ordered = groups.rows;
   const auto tile_means = [&](std::span<const std::int64_t> tile_rows, MeanDistances* means,
                               Scratch& scratch) {
@@ -99,6 +101,7 @@ void silhouettes(MatrixView<const T> x, const Grouping& groups, std::span<const 
     }
   };
   for_each_row_tile(groups, rows, out, ctx, tile_means);
+  return true;
 }
 
 template <class T>
@@ -128,9 +131,9 @@ void squared_silhouettes(MatrixView<const T> x, const Clusters& clusters,
   for_each_row_tile(clusters, rows, out, ctx, tile_means);
 }
 
-template void silhouettes(MatrixView<const float>, const Grouping&, std::span<const std::int64_t>,
+template bool silhouettes(MatrixView<const float>, const Grouping&, std::span<const std::int64_t>,
                           std::span<double>, const Context&);
-template void silhouettes(MatrixView<const double>, const Grouping&, std::span<const std::int64_t>,
+template bool silhouettes(MatrixView<const double>, const Grouping&, std::span<const std::int64_t>,
                           std::span<double>, const Context&);
 template void squared_silhouettes(MatrixView<const float>, const Clusters&, const ClusterMoments&,
                                   std::span<const std::int64_t>, std::span<double>, const Context&);

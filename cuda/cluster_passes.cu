@@ -100,7 +100,7 @@ class CudaClusters final : public ClusterPasses<T> {
  public:
   CudaClusters(MatrixView<const T> x, const Clusters& clusters, const Context& ctx)
       : ctx_(ctx),
-        values_(x, stream_),
+        values_(x, ctx, stream_),
         cluster_(x.rows, stream_),
         clusters_(clusters.clusters()),
         x_{values_.view().data, nullptr, x.rows, x.cols, values_.view().stride} {

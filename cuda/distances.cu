@@ -152,8 +152,8 @@ void launch_distances(const Side<T>& x, const Side<T>& y, Metric metric, T* out,
 template <class T>
 class SideOnDevice {
  public:
-  SideOnDevice(MatrixView<const T> rows, Metric metric, cudaStream_t stream)
-      : values_(rows, stream),
+  SideOnDevice(MatrixView<const T> rows, Metric metric, const Context& ctx, cudaStream_t stream)
+      : values_(rows, ctx, stream),
         directions_(metric == Metric::Cosine ? rows.rows : 0, stream),
         side_{{values_.view().data, nullptr, rows.rows, rows.cols, values_.view().stride},
               directions_.data(),
@@ -165,6 +165,7 @@ class SideOnDevice {
   }
 
   const Side<T>& side() const { return side_; }
+  bool finite(cudaStream_t stream) const { return values_.finite(stream); }
 
  private:
   RowsOnDevice<T> values_;
@@ -175,12 +176,13 @@ class SideOnDevice {
 }  // namespace
 
 template <class T>
-void pairwise_distances(MatrixView<const T> x, MatrixView<const T> y, Metric metric,
+bool pairwise_distances(MatrixView<const T> x, MatrixView<const T> y, Metric metric,
                         MatrixView<T> out, const Context& ctx) {
   const Stream stream;
-  const SideOnDevice<T> x_there(x, metric, stream);
+  const SideOnDevice<T> x_there(x, metric, ctx, stream);
   const bool same = x.data == y.data && x.rows == y.rows && x.stride == y.stride;
-  const SideOnDevice<T> y_there(same ? MatrixView<const T>{} : y, metric, stream);
+  const SideOnDevice<T> y_there(same ? MatrixView<const T>{} : y, metric, ctx, stream);
+  if (!x_there.finite(stream) || !(same || y_there.finite(stream))) return false;
   const Side<T>& y_side = same ? x_there.side() : y_there.side();
   const std::int64_t squares = std::max<std::int64_t>(kChunkValues / y.rows / kSide, 1);
   const std::int64_t chunk_rows = std::min(squares * kSide, x.rows);
@@ -192,11 +194,12 @@ void pairwise_distances(MatrixView<const T> x, MatrixView<const T> y, Metric met
     const MatrixView<T> of_chunk{out.row(first), rows.rows, out.cols, out.stride, out.memory};
     download_matrix(chunk.data(), of_chunk, stream);
   }
+  return true;
 }
 
-template void pairwise_distances(MatrixView<const float>, MatrixView<const float>, Metric,
+template bool pairwise_distances(MatrixView<const float>, MatrixView<const float>, Metric,
                                  MatrixView<float>, const Context&);
-template void pairwise_distances(MatrixView<const double>, MatrixView<const double>, Metric,
+template bool pairwise_distances(MatrixView<const double>, MatrixView<const double>, Metric,
                                  MatrixView<double>, const Context&);
 
 }  // namespace coterie::cuda

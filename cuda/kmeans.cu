@@ -20,10 +20,10 @@ class CudaKMeans final : public KMeansPasses<T> {
  public:
   CudaKMeans(MatrixView<const T> x, std::span<const double> weights, const Context& ctx)
       : ctx_(ctx),
-        values_(x, stream_),
+        values_(x, ctx, stream_),
         weights_(static_cast<std::int64_t>(weights.size()), stream_),
         x_{values_.view().data, weights_.data(), x.rows, x.cols, values_.view().stride},
-        lloyd_(stream_) {
+        lloyd_(ctx, stream_) {
     upload(weights.data(), weights_.size(), weights_.data(), stream_);
     stream_.wait();
   }

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "cuda/kmeans_lloyd_fused.cuh"
+#include "cuda/kmeans_lloyd_fused_launch.cuh"
 #include "cuda/kmeans_lloyd_pass.cuh"
 
 namespace coterie::cuda {
@@ -16,6 +16,7 @@ __global__ void __launch_bounds__(kThreads)
     lloyd_general_kernel(const __grid_constant__ DeviceRows<T> x,
                          const __grid_constant__ DeviceFrame frame,
                          const __grid_constant__ DeviceTask<T> task, const std::int64_t* open) {
+  if (task.stopped()) return;
   const SumsView sums = {task.sums, task.clusters, x.cols};
   const int lane = threadIdx.x % kWarp;
   const std::int64_t count =
@@ -45,26 +46,6 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// The fused kernel for some number of columns, and the shared memory that it needs.
-template <class T>
-struct FusedKernel {
-  void (*kernel)(FusedBatch<T>);
-  std::size_t (*bytes)(std::int64_t points, std::int64_t shared_words);
-  std::int64_t cols;  // padded
-
-  template <int kCols>
-  static FusedKernel of() {
-    return {lloyd_fused_kernel<T, kCols>, FusedMemory<T, kCols>::bytes, kCols};
-  }
-  static FusedKernel for_cols(std::int64_t cols) {
-    if (cols <= 4) return of<4>();
-    if (cols <= 8) return of<8>();
-    if (cols <= 16) return of<16>();
-    if (cols <= 32) return of<32>();
-    return of<kMaxFusedCols>();
-  }
-};
-
 /// The first of each group of equal rows, ascending. The others could never win a row, yet would
 /// leave every row near them undecided.
 template <class T>
@@ -86,77 +67,12 @@ std::vector<std::int32_t> distinct_rows(MatrixView<const T> rows) {
   return order;
 }
 
-std::size_t shared_memory_limit() {
-  int device = 0;
-  int bytes = 0;
-  check(cudaGetDevice(&device));
-  check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
-  return static_cast<std::size_t>(bytes);
-}
-
-/// Gathers tasks for as few readings of the rows as shared memory allows.
-template <class T>
-class FusedLauncher {
- public:
-  FusedLauncher(const FusedBatch<T>& common, cudaStream_t stream)
-      : batch_(common),
-        kernel_(FusedKernel<T>::for_cols(common.x.cols)),
-        limit_(shared_memory_limit()),
-        stream_(stream) {}
-
-  static bool takes(std::int64_t points, std::int64_t cols) {
-    if (cols > kMaxFusedCols) return false;
-    const auto kernel = FusedKernel<T>::for_cols(cols);
-    return points * kernel.cols <= kMaxFusedCentroids &&
-           kernel.bytes(points, 0) <= shared_memory_limit();
-  }
-
-  void add(const DeviceTask<T>& task, std::int64_t words) {
-    // Half of the memory, so that two blocks share a multiprocessor.
-    const std::size_t with =
-        kernel_.bytes(batch_.points + task.distinct, batch_.shared_words + words);
-    if (batch_.tasks == kMaxFusedTasks || with > limit_ / 2) flush();
-    if (batch_.tasks == 0) batch_.sums = task.sums;
-    batch_.task[batch_.tasks++] = task;
-    batch_.points += task.distinct;
-    batch_.shared_words += words;
-  }
-
-  void flush() {
-    if (batch_.tasks == 0) return;
-    if (kernel_.bytes(batch_.points, batch_.shared_words) > limit_) batch_.shared_words = 0;
-    const std::size_t bytes = kernel_.bytes(batch_.points, batch_.shared_words);
-    check(cudaFuncSetAttribute(kernel_.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                               static_cast<int>(bytes)));
-    int resident = 0;
-    check(
-        cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident, kernel_.kernel, kThreads, bytes));
-    const std::int64_t tiles = (batch_.x.rows + kThreads - 1) / kThreads;
-    const std::int64_t full = std::int64_t{multiprocessors()} * std::max(resident, 1);
-    launch(kernel_.kernel, static_cast<unsigned>(std::min(tiles, full)), kThreads, bytes, stream_,
-           batch_);
-    batch_.tasks = batch_.points = 0;
-    batch_.shared_words = 0;
-  }
-
- private:
-  FusedBatch<T> batch_;
-  FusedKernel<T> kernel_;
-  std::size_t limit_;
-  cudaStream_t stream_;
-};
-
 void add_words(const Word* from, std::int64_t* to, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) to[i] += static_cast<std::int64_t>(from[i]);
 }
 
-/// Adds what the device counted and summed to a task's results.
-template <class T>
-void add_results(const SumsView& added, LloydTask<T>& task) {
-  task.changed += static_cast<std::int64_t>(*added.changed());
-  task.rechecked += static_cast<std::int64_t>(*added.rechecked());
-  if (task.sums == nullptr) return;
-  LloydSums& sums = *task.sums;
+/// Adds what the device summed to a task's sums.
+void add_sums(const SumsView& added, LloydSums& sums) {
   add_words(added.high(), sums.high.data(), sums.high.size());
   add_words(added.low(), sums.low.data(), sums.low.size());
   for (std::size_t c = 0; c < sums.weight.size(); ++c) {
@@ -165,121 +81,270 @@ void add_results(const SumsView& added, LloydTask<T>& task) {
   }
 }
 
+/// Hands a task's sums to the device, which goes on from them; the task's own become 0.
+void hand_over(LloydSums& sums, const SumsView& to) {
+  std::copy(sums.high.begin(), sums.high.end(), to.high());
+  std::copy(sums.low.begin(), sums.low.end(), to.low());
+  for (std::size_t c = 0; c < sums.weight.size(); ++c) {
+    to.weight_high()[c] = static_cast<Word>(sums.weight[c].high);
+    to.weight_low()[c] = static_cast<Word>(sums.weight[c].low);
+  }
+  sums = LloydSums(to.clusters, to.cols);
+}
+
+template <class V>
+void bring_all(const std::vector<V>& from, Buffer<V>& to, cudaStream_t stream) {
+  const auto count = static_cast<std::int64_t>(from.size());
+  to.reserve(count, stream);
+  upload(from.data(), count, to.data(), stream);
+}
+
 }  // namespace
 
-/// Where a task's data lie in the device's buffers, and which kernel takes them.
+/// A task's share of a call.
 template <class T>
-struct LloydPass<T>::Prepared {
+struct LloydPass<T>::Share {
   enum class Kernel { Fused, Tensor, General };
 
   std::size_t task;
-  std::int32_t distinct;
-  std::int64_t first_point;
-  std::int64_t first_word;
-  std::int64_t words;
   Kernel kernel;
+  bool ahead;                              // whether the device moves its centroids
+  std::vector<std::int32_t> indices;       // of the distinct centroids
+  std::int64_t clusters = 0;               // that have sums
+  std::int64_t first_point = 0;            // among those of all tasks
+  std::int64_t first_word = 0, words = 0;  // of its sums
+  std::int64_t first_center = 0;
+  DeviceTask<T> on_device = {};
 
   static Kernel kernel_for(std::int64_t distinct, std::int64_t cols) {
     if (FusedLauncher<T>::takes(distinct, cols)) return Kernel::Fused;
     const bool tensor = std::is_same_v<T, float> && TensorLloyd::takes(cols);
     return tensor ? Kernel::Tensor : Kernel::General;
   }
+  /// First those that look ahead, as later passes are theirs alone; among both the fused ones, so
+  /// that their sums lie side by side and a block can gather several tasks' at once.
+  bool operator<(const Share& other) const {
+    if (ahead != other.ahead) return ahead;
+    return kernel == Kernel::Fused && other.kernel != Kernel::Fused;
+  }
 };
 
 template <class T>
-auto LloydPass<T>::prepare(std::span<const LloydTask<T>> tasks, std::int64_t cols)
-    -> std::vector<Prepared> {
-  std::vector<Prepared> prepared;
+struct LloydPass<T>::Batch {
+  std::vector<Share> shares;
+  std::size_t ahead = 0;      // how many look ahead: the first ones
+  std::int64_t points = 0;    // of all tasks
+  std::int64_t words = 0;     // of all tasks' sums
+  FusedBatch<T> common = {};  // without tasks
+
+  std::span<const Share> going() const { return {shares.data(), ahead}; }
+};
+
+template <class T>
+auto LloydPass<T>::plan(const DeviceRows<T>& x, const Frame& frame,
+                        std::span<const LloydTask<T>> tasks) const -> Batch {
+  Batch batch;
+  for (std::size_t t = 0; t < tasks.size(); ++t) {
+    const LloydTask<T>& task = tasks[t];
+    auto indices = distinct_rows(task.centroids);
+    const auto distinct = static_cast<std::int64_t>(indices.size());
+    // A centroid that equals another gets no row: the host will have to move it.
+    const bool ahead = task.ahead.most > 0 && distinct == task.centroids.rows;
+    batch.ahead += ahead ? 1 : 0;
+    batch.shares.push_back({t, Share::kernel_for(distinct, x.cols), ahead, std::move(indices),
+                            task.sums == nullptr ? 0 : task.centroids.rows});
+  }
+  std::stable_sort(batch.shares.begin(), batch.shares.end());
+  for (Share& share : batch.shares) {
+    share.words = SumsView::size(share.clusters, x.cols);
+    share.first_word = std::exchange(batch.words, batch.words + share.words);
+    share.first_point = batch.points;
+    batch.points += static_cast<std::int64_t>(share.indices.size());
+  }
+  batch.common.x = x;
+  batch.common.magnitude_scale = static_cast<float>(frame.magnitude_scale);
+  batch.common.certificate = certificate(x.cols);
+  return batch;
+}
+
+template <class T>
+void LloydPass<T>::bring(Batch& batch, const Frame& frame, std::span<LloydTask<T>> tasks) {
+  const std::int64_t cols = batch.common.x.cols;
   std::vector<T> points;
   std::vector<std::int32_t> indices;
-  for (std::size_t t = 0; t < tasks.size(); ++t) {
-    const MatrixView<const T> centroids = tasks[t].centroids;
-    const auto ids = distinct_rows(centroids);
-    const auto distinct = static_cast<std::int64_t>(ids.size());
-    const std::int64_t summed = tasks[t].sums == nullptr ? 0 : centroids.rows;
-    prepared.push_back({t, static_cast<std::int32_t>(distinct),
-                        static_cast<std::int64_t>(indices.size()), 0, SumsView::size(summed, cols),
-                        Prepared::kernel_for(distinct, cols)});
-    indices.insert(indices.end(), ids.begin(), ids.end());
-    for (const std::int32_t id : ids) {
-      points.insert(points.end(), centroids.row(id), centroids.row(id) + cols);
+  std::vector<float> centers;
+  std::vector<Word> sums;  // of those that look ahead
+  for (Share& share : batch.shares) {
+    const LloydTask<T>& task = tasks[share.task];
+    for (const std::int32_t id : share.indices) {
+      points.insert(points.end(), task.centroids.row(id), task.centroids.row(id) + cols);
+    }
+    indices.insert(indices.end(), share.indices.begin(), share.indices.end());
+    share.first_center = static_cast<std::int64_t>(centers.size());
+    if constexpr (std::is_same_v<T, float>) {
+      if (share.kernel == Share::Kernel::Tensor) {
+        const auto center = TensorLloyd::center_of(task.centroids, batch.common.magnitude_scale);
+        centers.insert(centers.end(), center.begin(), center.end());
+      }
+    }
+    if (!share.ahead) continue;
+    sums.resize(static_cast<std::size_t>(share.first_word + share.words));
+    hand_over(*task.sums, {sums.data() + share.first_word, share.clusters, cols});
+  }
+  points_.reserve((batch.ahead > 0 ? 2 : 1) * batch.points * cols, stream_);
+  sums_.reserve(batch.words, stream_);
+  fill_zero(sums_, stream_);
+  bring_all(points, points_, stream_);
+  bring_all(sums, sums_, stream_);
+  bring_all(indices, indices_, stream_);
+  bring_all(centers, centers_, stream_);
+  std::vector<double> columns = frame.shift;
+  columns.insert(columns.end(), frame.scale.begin(), frame.scale.end());
+  bring_all(columns, frame_, stream_);
+  batch.common.frame = {frame_.data(), frame_.data() + cols, std::ldexp(1.0, frame.bits),
+                        frame.weight_scale, frame.bits};
+}
+
+template <class T>
+void LloydPass<T>::prepare(Batch& batch, std::span<const LloydTask<T>> tasks,
+                           std::span<std::int32_t* const> labels) {
+  const std::int64_t cols = batch.common.x.cols;
+  std::vector<MovingModel<T>> models;
+  mover_.reserve(static_cast<std::int64_t>(batch.ahead));
+  for (Share& share : batch.shares) {
+    T* const points = points_.data() + share.first_point * cols;
+    const auto clusters = static_cast<std::int32_t>(share.clusters);
+    share.on_device = {.points = points,
+                       .indices = indices_.data() + share.first_point,
+                       .distinct = static_cast<std::int32_t>(share.indices.size()),
+                       .clusters = clusters,
+                       .labels = labels[share.task],
+                       .sums = sums_.data() + share.first_word,
+                       .follow_labels = clusters > 0,
+                       .state = nullptr};
+    if (!share.ahead) continue;
+    share.on_device.state = mover_.state(static_cast<std::int64_t>(models.size()));
+    models.push_back({.centroids = {points, points + batch.points * cols},
+                      .sums = share.on_device.sums,
+                      .shifts = nullptr,
+                      .clusters = clusters,
+                      .most = tasks[share.task].ahead.most,
+                      .tolerance = tasks[share.task].ahead.tolerance});
+  }
+  if (!models.empty()) mover_.start(std::move(models), batch.common.frame, cols);
+}
+
+template <class T>
+void LloydPass<T>::queue(const Batch& batch, std::span<const Share> shares, int pass) {
+  const DeviceRows<T>& x = batch.common.x;
+  FusedLauncher<T> fused(batch.common, stream_);
+  for (const Share& share : shares) {
+    DeviceTask<T> task = share.on_device;
+    task.points += pass % 2 * batch.points * x.cols;
+    if (share.kernel == Share::Kernel::Fused) {
+      fused.add(task, share.words);
+      continue;
+    }
+    const std::int64_t* open = nullptr;
+    if constexpr (std::is_same_v<T, float>) {
+      if (share.kernel == Share::Kernel::Tensor) {
+        open = tensor_.run(x, batch.common.frame, task, centers_.data() + share.first_center,
+                           batch.common.magnitude_scale);
+      }
+    }
+    launch(lloyd_general_kernel<T>, grid_for(x.rows, kThreads / kWarp), kThreads, 0, stream_, x,
+           batch.common.frame, task, open);
+  }
+  fused.flush();
+}
+
+template <class T>
+int LloydPass<T>::go_ahead(const Batch& batch) {
+  constexpr int kMostPasses = 32;  // then the host tells its caller
+  int products[kPassesAhead] = {};
+  for (int pass = 0;; ++pass) {
+    int& used = products[pass % kPassesAhead];
+    const int known = pass - kPassesAhead;
+    if (known >= 0 && !take_note(batch, mover_.wait(known), used)) return pass - 1;
+    if (pass == kMostPasses) return pass - 1;
+    stop_if_asked(ctx_);
+    used = tensor_.products();
+    queue(batch, pass == 0 ? std::span<const Share>(batch.shares) : batch.going(), pass);
+    mover_.move(pass);
+  }
+}
+
+template <class T>
+bool LloydPass<T>::take_note(const Batch& batch, std::span<const ModelState> states, int products) {
+  bool some_go_on = false;
+  std::int64_t rows = 0;  // that went through tensor cores, and how many of them were left
+  std::int64_t left = 0;
+  for (std::size_t m = 0; m < states.size(); ++m) {
+    if (states[m].standing != Standing::Goes) continue;
+    some_go_on = true;
+    if (batch.shares[m].kernel != Share::Kernel::Tensor) continue;
+    rows += batch.common.x.rows;
+    left += states[m].last_rechecked;
+  }
+  if (rows != 0) tensor_.adapt(products, rows, left);
+  return some_go_on;
+}
+
+template <class T>
+void LloydPass<T>::collect(const Batch& batch, std::span<LloydTask<T>> tasks) {
+  std::vector<Word> added(static_cast<std::size_t>(batch.words));
+  download(sums_.data(), batch.words, added.data(), stream_);
+  std::int64_t rows = 0;
+  std::int64_t left = 0;
+  for (const Share& share : batch.shares) {
+    LloydTask<T>& task = tasks[share.task];
+    const SumsView sums = {added.data() + share.first_word, share.clusters, batch.common.x.cols};
+    if (task.sums != nullptr) add_sums(sums, *task.sums);
+    if (share.ahead) continue;  // its counts are in its state
+    task.changed += static_cast<std::int64_t>(*sums.changed());
+    task.rechecked += static_cast<std::int64_t>(*sums.rechecked());
+    if (share.kernel != Share::Kernel::Tensor) continue;
+    rows += batch.common.x.rows;
+    left += static_cast<std::int64_t>(*sums.rechecked());
+  }
+  if (rows != 0) tensor_.adapt(tensor_.products(), rows, left);
+}
+
+template <class T>
+void LloydPass<T>::collect_ahead(const Batch& batch, std::span<LloydTask<T>> tasks, int last_pass) {
+  const std::int64_t turn = batch.points * batch.common.x.cols;
+  std::vector<T> points(static_cast<std::size_t>(2 * turn));
+  download(points_.data(), 2 * turn, points.data(), stream_);
+  const auto states = mover_.wait(last_pass);
+  for (std::size_t m = 0; m < states.size(); ++m) {
+    const Share& share = batch.shares[m];
+    LloydTask<T>& task = tasks[share.task];
+    task.changed = states[m].changed;
+    task.rechecked += states[m].rechecked;
+    task.ahead.moves = states[m].moves;
+    task.ahead.standing = states[m].standing;
+    const T* from =
+        points.data() + states[m].moves % 2 * turn + share.first_point * batch.common.x.cols;
+    for (std::int64_t c = 0; c < share.clusters; ++c, from += batch.common.x.cols) {
+      std::copy_n(from, batch.common.x.cols, task.ahead.centroids.row(c));
     }
   }
-  // The fused tasks' sums lie side by side, so that a block can gather several tasks' at once.
-  std::stable_partition(prepared.begin(), prepared.end(),
-                        [](const Prepared& p) { return p.kernel == Prepared::Kernel::Fused; });
-  std::int64_t words = 0;
-  for (Prepared& p : prepared) p.first_word = std::exchange(words, words + p.words);
-
-  points_.reserve(static_cast<std::int64_t>(points.size()), stream_);
-  upload(points.data(), static_cast<std::int64_t>(points.size()), points_.data(), stream_);
-  indices_.reserve(static_cast<std::int64_t>(indices.size()), stream_);
-  upload(indices.data(), static_cast<std::int64_t>(indices.size()), indices_.data(), stream_);
-  sums_.reserve(words, stream_);
-  fill_zero(sums_, stream_);
-  return prepared;
 }
 
 template <class T>
 void LloydPass<T>::run(const DeviceRows<T>& x, const Frame& frame, std::span<LloydTask<T>> tasks,
                        std::span<std::int32_t* const> labels) {
-  const std::vector<Prepared> prepared = prepare(tasks, x.cols);
-  frame_.reserve(2 * x.cols, stream_);
-  upload(frame.shift.data(), x.cols, frame_.data(), stream_);
-  upload(frame.scale.data(), x.cols, frame_.data() + x.cols, stream_);
-
-  FusedBatch<T> batch;
-  batch.x = x;
-  batch.frame = {frame_.data(), frame_.data() + x.cols, std::ldexp(1.0, frame.bits),
-                 frame.weight_scale};
-  batch.magnitude_scale = static_cast<float>(frame.magnitude_scale);
-  batch.certificate = certificate(x.cols);
-  FusedLauncher<T> fused(batch, stream_);
-  for (const Prepared& p : prepared) {
-    const LloydTask<T>& task = tasks[p.task];
-    const bool follow = task.sums != nullptr;
-    const DeviceTask<T> on_device = {points_.data() + p.first_point * x.cols,
-                                     indices_.data() + p.first_point,
-                                     p.distinct,
-                                     follow ? static_cast<std::int32_t>(task.centroids.rows) : 0,
-                                     labels[p.task],
-                                     sums_.data() + p.first_word,
-                                     follow};
-    if (p.kernel == Prepared::Kernel::Fused) {
-      fused.add(on_device, p.words);
-      continue;
-    }
-    const std::int64_t* open = nullptr;
-    if constexpr (std::is_same_v<T, float>) {
-      if (p.kernel == Prepared::Kernel::Tensor) {
-        open = tensor_.run(x, batch.frame, on_device, task.centroids, batch.magnitude_scale);
-      }
-    }
-    launch(lloyd_general_kernel<T>, grid_for(x.rows, kThreads / kWarp), kThreads, 0, stream_, x,
-           batch.frame, on_device, open);
+  Batch batch = plan(x, frame, tasks);
+  bring(batch, frame, tasks);
+  prepare(batch, tasks, labels);
+  if (batch.ahead == 0) {
+    queue(batch, batch.shares, 0);
+    collect(batch, tasks);
+  } else {
+    const int last_pass = go_ahead(batch);
+    collect(batch, tasks);
+    collect_ahead(batch, tasks, last_pass);
   }
-  fused.flush();
-  collect(prepared, x, tasks);
-}
-
-template <class T>
-void LloydPass<T>::collect(const std::vector<Prepared>& prepared, const DeviceRows<T>& x,
-                           std::span<LloydTask<T>> tasks) {
-  const std::int64_t words = prepared.back().first_word + prepared.back().words;
-  std::vector<Word> added(static_cast<std::size_t>(words));
-  download(sums_.data(), words, added.data(), stream_);
-  std::int64_t rows = 0;  // that went through tensor cores, and how many of them were left
-  std::int64_t left = 0;
-  for (const Prepared& p : prepared) {
-    LloydTask<T>& task = tasks[p.task];
-    const std::int64_t summed = task.sums == nullptr ? 0 : task.centroids.rows;
-    const SumsView sums = {added.data() + p.first_word, summed, x.cols};
-    add_results(sums, task);
-    if (p.kernel != Prepared::Kernel::Tensor) continue;
-    rows += x.rows;
-    left += static_cast<std::int64_t>(*sums.rechecked());
-  }
-  if (rows != 0) tensor_.adapt(rows, left);
 }
 
 template class LloydPass<float>;

@@ -22,6 +22,15 @@ struct SumsView {
   __host__ __device__ Word* weight_low() const { return weight_high() + clusters; }
 };
 
+/// How far a model has come whose centroids the device moves.
+struct ModelState {
+  Standing standing = Standing::Goes;
+  std::int64_t moves = 0;
+  std::int64_t changed = 0;         // rows, in the last pass
+  std::int64_t last_rechecked = 0;  // in the last pass
+  std::int64_t rechecked = 0;       // in all passes
+};
+
 /// One model's share of a pass, on the device.
 template <class T>
 struct DeviceTask {
@@ -32,6 +41,12 @@ struct DeviceTask {
   std::int32_t* labels;
   Word* sums;          // see SumsView
   bool follow_labels;  // whether sums move with the labels; else only `changed` and `rechecked`
+  const ModelState* state;  // of the model; null: only the host moves its centroids
+
+  /// Passes may be queued before it is known that the model has stopped.
+  __device__ bool stopped() const {
+    return state != nullptr && state->standing != Standing::Goes;
+  }
 };
 
 /// How weighted rows become integers.
@@ -40,6 +55,7 @@ struct DeviceFrame {
   const double* scale;
   double limb;
   double weight_scale;
+  int bits;  // of a limb
 };
 
 struct Nearest {

@@ -180,12 +180,12 @@ __device__ void move_rows(const SumsView& sums, const DeviceFrame& frame, unsign
   __syncwarp();  // the list is the next task's
 }
 
-/// Labels the tile's rows, a thread each, for every task.
+/// Labels the tile's rows, a thread each, for every task that goes on.
 template <class T, int kCols>
 __device__ void label_tile(const FusedBatch<T>& batch, const FusedMemory<T, kCols>& memory,
-                           std::int64_t first) {
-  const DeviceFrame frame = {memory.shift, memory.scale, batch.frame.limb,
-                             batch.frame.weight_scale};
+                           std::int64_t first, unsigned going) {
+  const DeviceFrame frame = {memory.shift, memory.scale, batch.frame.limb, batch.frame.weight_scale,
+                             batch.frame.bits};
   const int lane = threadIdx.x % kWarp;
   const int first_lane = threadIdx.x - lane;
   const std::int64_t row = first + threadIdx.x;
@@ -195,13 +195,16 @@ __device__ void label_tile(const FusedBatch<T>& batch, const FusedMemory<T, kCol
   const T* points = memory.points;
   for (int t = 0; t < batch.tasks; ++t) {
     const DeviceTask<T>& task = batch.task[t];
+    const T* const own_points = points;
+    points += task.distinct * kCols;
+    if ((going >> t & 1) == 0) continue;
     Word* words = batch.shared_words == 0 ? task.sums : memory.sums + (task.sums - batch.sums);
     const SumsView sums = {words, task.clusters, batch.x.cols};
     Move move = {0, lane, -1, -1};
     bool sure = true;
     if (inside) {
       std::int32_t nearest;
-      sure = x.assign(task, points, batch.x.cols, batch.certificate, &nearest);
+      sure = x.assign(task, own_points, batch.x.cols, batch.certificate, &nearest);
       move.to = task.indices[nearest];
       move.from = task.labels[row];
       if (move.to != move.from) task.labels[row] = move.to;
@@ -215,23 +218,32 @@ __device__ void label_tile(const FusedBatch<T>& batch, const FusedMemory<T, kCol
       move_rows<T, kCols>(sums, frame, moved, move, memory.moves + first_lane,
                           memory.rows + first_lane * kRowStride);
     }
-    points += task.distinct * kCols;
   }
+}
+
+/// The bits of the tasks that have not stopped. Every lane of the warp must call.
+template <class T>
+__device__ unsigned going_tasks(const FusedBatch<T>& batch) {
+  static_assert(kMaxFusedTasks <= kWarp);
+  const int t = static_cast<int>(threadIdx.x) % kWarp;
+  return __ballot_sync(kAllLanes, t < batch.tasks && !batch.task[t].stopped());
 }
 
 /// A thread per row: a warp per row would leave most lanes idle at a few centroids.
 template <class T, int kCols>
-__global__ void __launch_bounds__(kThreads, 4)
+__global__ void __launch_bounds__(kThreads, kCols <= 4 ? 5 : 4)
     lloyd_fused_kernel(const __grid_constant__ FusedBatch<T> batch) {
   COTERIE_DYNAMIC_SHARED(unsigned char, shared);
   const FusedMemory<T, kCols> memory(shared, batch);
+  const unsigned going = going_tasks(batch);
+  if (going == 0) return;
   load_shared(batch, memory);
   const std::int64_t step = std::int64_t{gridDim.x} * kThreads;
   for (std::int64_t first = std::int64_t{blockIdx.x} * kThreads; first < batch.x.rows;
        first += step) {
     load_tile<T, kCols>(batch.x, first, memory.rows);
     __syncthreads();
-    label_tile(batch, memory, first);
+    label_tile(batch, memory, first, going);
     __syncthreads();
   }
   for (int w = threadIdx.x; w < batch.shared_words; w += kThreads) {

@@ -65,6 +65,7 @@ struct TensorMemory {
 __global__ void __launch_bounds__(kThreads)
     tile_points_kernel(const __grid_constant__ TensorPass pass, float* tiles, PointBound* bounds,
                        double error) {
+  if (pass.task.stopped()) return;
   const int lane = threadIdx.x % kWarp;
   const std::int64_t point = std::int64_t{blockIdx.x} * (kThreads / kWarp) + threadIdx.x / kWarp;
   const std::int64_t cols = pass.x.cols;
@@ -291,6 +292,7 @@ template <int kProducts>
 __global__ void __launch_bounds__(kThreads)
     lloyd_tensor_kernel(const __grid_constant__ TensorPass pass) {
   COTERIE_DYNAMIC_SHARED(float, shared);
+  if (pass.task.stopped()) return;
   const int lane = threadIdx.x % kWarp;
   const int warp = threadIdx.x / kWarp;
   const TensorMemory memory(shared, warp, pass.chunks);
@@ -333,9 +335,15 @@ int warps_for(int chunks) {
 
 int chunks_of(std::int64_t cols) { return static_cast<int>((cols + kChunkCols - 1) / kChunkCols); }
 
-/// A point amid the centroids, scaled: the median of some of them in each column, so that a few far
-/// ones do not matter. Any point gives the same labels; from far away more rows are rechecked.
-std::vector<float> center_of(MatrixView<const float> centroids, float scale) {
+}  // namespace
+
+bool TensorLloyd::takes(std::int64_t cols) {
+  constexpr std::int64_t kMaxCols = 1 << 16;  // far more than shared memory holds
+  return cols <= kMaxCols && device_attribute(cudaDevAttrComputeCapabilityMajor) >= 8 &&
+         warps_for(chunks_of(cols)) > 0;
+}
+
+std::vector<float> TensorLloyd::center_of(MatrixView<const float> centroids, float scale) {
   constexpr std::int64_t kSample = 31;
   const std::int64_t count = std::min(kSample, centroids.rows);
   std::vector<float> center, column(static_cast<std::size_t>(count));
@@ -349,22 +357,11 @@ std::vector<float> center_of(MatrixView<const float> centroids, float scale) {
   return center;
 }
 
-}  // namespace
-
-bool TensorLloyd::takes(std::int64_t cols) {
-  constexpr std::int64_t kMaxCols = 1 << 16;  // far more than shared memory holds
-  return cols <= kMaxCols && device_attribute(cudaDevAttrComputeCapabilityMajor) >= 8 &&
-         warps_for(chunks_of(cols)) > 0;
-}
-
 const std::int64_t* TensorLloyd::run(const DeviceRows<float>& x, const DeviceFrame& frame,
-                                     const DeviceTask<float>& task,
-                                     MatrixView<const float> centroids, float magnitude_scale) {
+                                     const DeviceTask<float>& task, const float* center,
+                                     float magnitude_scale) {
   const int chunks = chunks_of(x.cols);
   const int tiles = (task.distinct + kTilePoints - 1) / kTilePoints;
-  const auto center = center_of(centroids, magnitude_scale);
-  center_.reserve(x.cols, stream_);
-  upload(center.data(), x.cols, center_.data(), stream_);
   tiles_.reserve(std::int64_t{tiles} * chunks * kPieceFloats, stream_);
   bounds_.reserve(std::int64_t{tiles} * kTilePoints, stream_);
   open_.reserve(x.rows, stream_);
@@ -373,7 +370,7 @@ const std::int64_t* TensorLloyd::run(const DeviceRows<float>& x, const DeviceFra
   const TensorPass pass = {.x = x,
                            .frame = frame,
                            .task = task,
-                           .center = center_.data(),
+                           .center = center,
                            .tiles = tiles_.data(),
                            .bounds = bounds_.data(),
                            .open = open_.data(),
@@ -399,8 +396,8 @@ const std::int64_t* TensorLloyd::run(const DeviceRows<float>& x, const DeviceFra
   return open_.data();
 }
 
-void TensorLloyd::adapt(std::int64_t rows, std::int64_t left) {
-  const std::int64_t left_by_one = products_ == kSplitProducts ? 256 * left : left;
+void TensorLloyd::adapt(int products, std::int64_t rows, std::int64_t left) {
+  const std::int64_t left_by_one = products == kSplitProducts ? 256 * left : left;
   products_ = 128 * left_by_one > rows ? kSplitProducts : 1;
 }
 

@@ -78,20 +78,27 @@ class TensorLloyd {
   /// Whether the device has such tensor cores and memory enough for rows that long.
   static bool takes(std::int64_t cols);
 
+  /// A point amid the centroids, scaled: the median of some of them in each column, so that a few
+  /// far ones do not matter. Any point gives the same labels; from far away more rows are
+  /// rechecked.
+  static std::vector<float> center_of(MatrixView<const float> centroids, float scale);
+
   /// Labels the rows that it can and moves them between the sums. Returns the rows left, in device
-  /// memory: as many as the task's sums then count as rechecked.
+  /// memory: as many as the task's sums then count as rechecked. `center` is in device memory.
   const std::int64_t* run(const DeviceRows<float>& x, const DeviceFrame& frame,
-                          const DeviceTask<float>& task, MatrixView<const float> centroids,
+                          const DeviceTask<float>& task, const float* center,
                           float magnitude_scale);
 
-  /// Takes three products or one for the next pass. One costs a third, but its bound is some 256
-  /// times as wide, and so is the share of the rows left, each of which costs many times more.
-  void adapt(std::int64_t rows, std::int64_t left);
+  /// How many products the next pass takes.
+  int products() const { return products_; }
+  /// Takes three products or one for the next pass, after `left` of the rows were left by one that
+  /// took `products`. One costs a third, but its bound is some 256 times as wide, and so is the
+  /// share of the rows left, each of which costs many times more.
+  void adapt(int products, std::int64_t rows, std::int64_t left);
 
  private:
   cudaStream_t stream_;
   int products_ = kSplitProducts;
-  Buffer<float> center_;
   Buffer<float> tiles_;        // centroids, moved and scaled, as the kernel reads them
   Buffer<PointBound> bounds_;  // of each
   Buffer<std::int64_t> open_;  // the rows left

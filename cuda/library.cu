@@ -1,8 +1,11 @@
 #include <string>
 
 #include "core/contract/device.hpp"
+#include "cuda/gap.cuh"
 #include "cuda/kmeans_passes.cuh"
+#include "cuda/knn_donors.cuh"
 #include "cuda/measures.cuh"
+#include "cuda/neighbor_passes.cuh"
 #include "cuda/pca.cuh"
 #include "cuda/runtime.cuh"
 
@@ -72,6 +75,13 @@ template <class T>
 void add_pca(DeviceFunctions<T>* functions) {
   functions->scatter = scatter<T>;
   functions->project = project<T>;
+  functions->copy_rows = copy_rows<T>;
+}
+
+template <class T>
+void add_neighbors(DeviceFunctions<T>* functions) {
+  functions->neighbors = neighbor_passes<T>;
+  functions->donors = find_donors<T>;
 }
 
 DeviceTable make_table() {
@@ -79,10 +89,14 @@ DeviceTable make_table() {
   table.device = Device::Cuda;
   table.f32.kmeans = kmeans_passes<float>;
   table.f64.kmeans = kmeans_passes<double>;
+  table.f32.references = reference_pass<float>;
+  table.f64.references = reference_pass<double>;
   add_measures(&table.f32);
   add_measures(&table.f64);
   add_pca(&table.f32);
   add_pca(&table.f64);
+  add_neighbors(&table.f32);
+  add_neighbors(&table.f64);
   return table;
 }
 
@@ -91,7 +105,8 @@ DeviceTable make_table() {
 
 /// The library's one entry: see core/contract/device.hpp.
 extern "C" __attribute__((visibility("default"))) const coterie::DeviceLibrary*
-coterie_device_library() {
+coterie_device_library(coterie::ParallelFor host_threads) {
+  coterie::cuda::borrow_threads(host_threads);
   static const coterie::cuda::Found found = coterie::cuda::find_device();
   static const coterie::DeviceTable table = coterie::cuda::make_table();
   static const coterie::DeviceLibrary library = {

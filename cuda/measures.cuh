@@ -6,7 +6,7 @@ namespace coterie::cuda {
 
 /// The passes of core/contract/measures.hpp, over rows that are copied to the device.
 template <class T>
-void pairwise_distances(MatrixView<const T> x, MatrixView<const T> y, Metric metric,
+bool pairwise_distances(MatrixView<const T> x, MatrixView<const T> y, Metric metric,
                         MatrixView<T> out, const Context& ctx);
 
 /// `ctx` outlives the passes.
@@ -15,7 +15,7 @@ std::unique_ptr<ClusterPasses<T>> cluster_passes(MatrixView<const T> x, const Cl
                                                  const Context& ctx);
 
 template <class T>
-void silhouettes(MatrixView<const T> x, const Grouping& groups, std::span<const std::int64_t> rows,
+bool silhouettes(MatrixView<const T> x, const Grouping& groups, std::span<const std::int64_t> rows,
                  std::span<double> out, const Context& ctx);
 
 template <class T>

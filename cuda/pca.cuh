@@ -14,8 +14,7 @@ Scatter scatter(MatrixView<const T> x, const std::vector<double>& shift, const C
 
 /// ProjectPass, the CPU's bits.
 template <class T>
-bool project(MatrixView<const T> x, const std::vector<double>& mean, MatrixView<const double> axes,
-             MatrixView<T> out, const Context& ctx);
+bool project(MatrixView<const T> x, const Projection& onto, MatrixView<T> out, const Context& ctx);
 
 /// Values that are on the device at a time: rows go there in chunks, so that memory does not limit
 /// them and a caller can stop in between.
@@ -49,14 +48,15 @@ __device__ double stage_rows(const T* x, std::int64_t x_stride, int rows, int wi
 template <class T, class Step>
 void for_each_chunk(MatrixView<const T> x, std::int64_t chunk_rows, const Context& ctx,
                     cudaStream_t stream, const Step& step) {
-  if (x.memory == Memory::Device) take_over(x.data);
+  if (x.memory == Memory::Device) take_over(x.data, ctx, stream);
   for (std::int64_t first = 0; first < x.rows; first += chunk_rows) {
     stop_if_asked(ctx);
     const RowBlock block{first, std::min(chunk_rows, x.rows - first)};
     MatrixView<const T> rows{x.row(first), block.rows, x.cols, x.stride, x.memory};
     Buffer<T> copy;
     if (x.memory == Memory::Host) {
-      copy = upload_matrix(rows, stream);
+      copy = Buffer<T>(rows.rows * rows.cols, stream);
+      pinned_upload().copy(rows, copy.data(), ctx, stream);  // the pass finds what is not finite
       rows = {copy.data(), block.rows, x.cols, x.cols, Memory::Device};
     }
     step(block, rows);

@@ -18,12 +18,13 @@ struct ProjectTask {
   std::int64_t rows;
   std::int64_t cols;
   std::int64_t stride;
-  const double* mean;
+  const double* shift;
   const AxesColumn* axes;  // cols x all_groups, zero padded
   std::int64_t count;      // axes
   int all_groups;          // of kAxes axes
   int groups;              // of those in a block
   int parts;               // blocks that share the groups for the same rows
+  const double* offset;    // of the axes
   T* out;
   std::int64_t out_stride;
   int* not_finite;
@@ -46,7 +47,7 @@ struct Place {
   }
 };
 
-/// Rounds a thread's sums and stores them.
+/// Moves and rounds a thread's sums, and stores them.
 template <class T>
 __device__ void store(const ProjectTask<T>& task, const Place& at,
                       const double (&sums)[kRows][kAxes]) {
@@ -58,7 +59,7 @@ __device__ void store(const ProjectTask<T>& task, const Place& at,
     for (int a = 0; a < kAxes; ++a) {
       const std::int64_t axis = std::int64_t{at.group} * kAxes + a;
       if (row >= task.rows || axis >= task.count) continue;
-      task.out[row * task.out_stride + axis] = static_cast<T>(sums[i][a]);
+      task.out[row * task.out_stride + axis] = static_cast<T>(sums[i][a] + task.offset[axis]);
       finite = finite && sums[i][a] - sums[i][a] == 0;
     }
   }
@@ -80,7 +81,7 @@ __global__ void __launch_bounds__(kThreads, 4)
   for (std::int64_t first = 0; first < task.cols; first += stride) {
     const int width = static_cast<int>(task.cols - first < stride ? task.cols - first : stride);
     __syncthreads();
-    stage_rows(x + first, task.stride, rows, width, task.mean + first, stage, stride);
+    stage_rows(x + first, task.stride, rows, width, task.shift + first, stage, stride);
     __syncthreads();
     if (at.group == task.all_groups) continue;
     for (int j = 0; j < width; ++j) {
@@ -110,8 +111,8 @@ std::vector<AxesColumn> by_column(MatrixView<const double> axes, int groups) {
 }  // namespace
 
 template <class T>
-bool project(MatrixView<const T> x, const std::vector<double>& mean, MatrixView<const double> axes,
-             MatrixView<T> out, const Context& ctx) {
+bool project(MatrixView<const T> x, const Projection& onto, MatrixView<T> out, const Context& ctx) {
+  const MatrixView<const double> axes = onto.axes;
   const std::int64_t chunk_rows =
       std::clamp(kChunkValues / (x.cols + axes.rows), std::int64_t{1}, x.rows);
   const int all_groups = static_cast<int>((axes.rows + kAxes - 1) / kAxes);
@@ -120,8 +121,9 @@ bool project(MatrixView<const T> x, const std::vector<double>& mean, MatrixView<
   const int parts = (all_groups + groups - 1) / groups;
 
   const Stream stream;
-  Buffer<double> origin(x.cols, stream);
-  upload(mean.data(), x.cols, origin.data(), stream);
+  Buffer<double> moves(x.cols + axes.rows, stream);
+  upload(onto.shift.data(), x.cols, moves.data(), stream);
+  upload(onto.offset.data(), axes.rows, moves.data() + x.cols, stream);
   const std::vector<AxesColumn> columns = by_column(axes, all_groups);
   Buffer<AxesColumn> there(static_cast<std::int64_t>(columns.size()), stream);
   upload(columns.data(), there.size(), there.data(), stream);
@@ -133,8 +135,8 @@ bool project(MatrixView<const T> x, const std::vector<double>& mean, MatrixView<
     const MatrixView<T> to{out.row(block.first), block.rows, out.cols, out.stride, out.memory};
     const std::int64_t blocks = (block.rows + block_rows - 1) / block_rows * parts;
     launch(project_kernel<T>, dim3(static_cast<unsigned>(blocks)), kThreads, 0, stream,
-           ProjectTask<T>{rows.data, rows.rows, rows.cols, rows.stride, origin.data(), there.data(),
-                          axes.rows, all_groups, groups, parts,
+           ProjectTask<T>{rows.data, rows.rows, rows.cols, rows.stride, moves.data(), there.data(),
+                          axes.rows, all_groups, groups, parts, moves.data() + x.cols,
                           lands_here ? projected.data() : to.data, lands_here ? to.cols : to.stride,
                           not_finite.data()});
     if (lands_here) download_matrix(projected.data(), to, stream);
@@ -144,9 +146,9 @@ bool project(MatrixView<const T> x, const std::vector<double>& mean, MatrixView<
   return found == 0;
 }
 
-template bool project(MatrixView<const float>, const std::vector<double>&, MatrixView<const double>,
-                      MatrixView<float>, const Context&);
-template bool project(MatrixView<const double>, const std::vector<double>&,
-                      MatrixView<const double>, MatrixView<double>, const Context&);
+template bool project(MatrixView<const float>, const Projection&, MatrixView<float>,
+                      const Context&);
+template bool project(MatrixView<const double>, const Projection&, MatrixView<double>,
+                      const Context&);
 
 }  // namespace coterie::cuda

@@ -2,7 +2,7 @@
 
 #include "core/contract/kmeans.hpp"
 #include "coterie/context.hpp"
-#include "cuda/buffer.cuh"
+#include "cuda/upload.cuh"
 
 namespace coterie::cuda {
 
@@ -29,9 +29,9 @@ struct DeviceRows {
   }
 };
 
-/// Throws std::invalid_argument unless `memory` is the device's in use. Waits for all that was
-/// queued on the device, by whoever fills that memory or last read it.
-inline void take_over(const void* memory) {
+/// Throws std::invalid_argument unless `memory` is the device's in use. What `stream` is given from
+/// now on comes after all that the caller's own stream has been given.
+inline void take_over(const void* memory, const Context& ctx, cudaStream_t stream) {
   cudaPointerAttributes found;
   int device = 0;
   check(cudaPointerGetAttributes(&found, memory));
@@ -42,10 +42,12 @@ inline void take_over(const void* memory) {
         "x must lie in the memory of GPU " + std::to_string(device) + ", got " +
         (on_a_gpu ? "GPU " + std::to_string(found.device) : std::string("host memory")));
   }
-  check(cudaDeviceSynchronize());
+  Event queued;
+  queued.record(static_cast<cudaStream_t>(ctx.stream));
+  queued.hold_up(stream);
 }
 
-/// A matrix, from wherever it lies, made contiguous on the device.
+/// A small matrix, from wherever it lies, made contiguous on the device.
 template <class T>
 Buffer<T> upload_matrix(MatrixView<const T> from, cudaStream_t stream) {
   Buffer<T> to(from.rows * from.cols, stream);
@@ -59,26 +61,6 @@ Buffer<T> upload_matrix(MatrixView<const T> from, cudaStream_t stream) {
                           static_cast<std::size_t>(from.rows), cudaMemcpyDefault, stream));
   return to;
 }
-
-/// A matrix on the device: where it lies if that is there, else a copy made contiguous.
-template <class T>
-class RowsOnDevice {
- public:
-  RowsOnDevice(MatrixView<const T> x, cudaStream_t stream) : view_(x) {
-    if (x.memory == Memory::Device) {
-      take_over(x.data);
-    } else {
-      copy_ = upload_matrix(x, stream);
-      view_ = {copy_.data(), x.rows, x.cols, x.cols, Memory::Device};
-    }
-  }
-
-  MatrixView<const T> view() const { return view_; }
-
- private:
-  MatrixView<const T> view_;
-  Buffer<T> copy_;
-};
 
 /// A contiguous matrix on the device, copied to wherever `to` lies; waits for it.
 template <class T>
@@ -97,6 +79,40 @@ ColumnRange column_range(const DeviceRows<T>& x, cudaStream_t stream);
 template <class T>
 void column_spread(const DeviceRows<T>& x, const Frame& frame, SpreadSums& sums,
                    cudaStream_t stream);
+
+/// A matrix on the device: where it lies if that is there, else a copy made contiguous.
+template <class T>
+class RowsOnDevice {
+ public:
+  RowsOnDevice(MatrixView<const T> x, const Context& ctx, cudaStream_t stream) : view_(x) {
+    if (x.memory == Memory::Device) {
+      take_over(x.data, ctx, stream);
+    } else {
+      copy_ = Buffer<T>(x.rows * x.cols, stream);
+      finite_ = pinned_upload().copy(x, copy_.data(), ctx, stream);
+      view_ = {copy_.data(), x.rows, x.cols, x.cols, Memory::Device};
+    }
+  }
+
+  MatrixView<const T> view() const { return view_; }
+
+  /// Whether all values are finite. Of the host's rows that was found while they were copied.
+  bool finite(cudaStream_t stream) const {
+    if (finite_) return *finite_;
+    return column_range<T>({view_.data, nullptr, view_.rows, view_.cols, view_.stride}, stream)
+               .bad_row < 0;
+  }
+
+ private:
+  MatrixView<const T> view_;
+  Buffer<T> copy_;
+  std::optional<bool> finite_;
+};
+
+/// DeviceFunctions::copy_rows.
+template <class T>
+void copy_rows(MatrixView<const T> x, std::span<const std::int64_t> rows, T* out,
+               const Context& ctx);
 
 /// Leaves where the caller wants to stop. Kernels are short, so it is asked in between.
 inline void stop_if_asked(const Context& ctx) {

@@ -49,6 +49,23 @@ class Stream {
   cudaStream_t handle_ = nullptr;
 };
 
+/// A place in a stream's queue, for others to wait until all before it is done.
+class Event {
+ public:
+  Event() { check(cudaEventCreateWithFlags(&handle_, cudaEventDisableTiming)); }
+  ~Event() { static_cast<void>(cudaEventDestroy(handle_)); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+
+  void record(cudaStream_t stream) { check(cudaEventRecord(handle_, stream)); }
+  void wait() const { check(cudaEventSynchronize(handle_)); }
+  /// Nothing queued from now on starts before it.
+  void hold_up(cudaStream_t stream) const { check(cudaStreamWaitEvent(stream, handle_, 0)); }
+
+ private:
+  cudaEvent_t handle_ = nullptr;
+};
+
 /// Starts a kernel. A function, not chevrons, so that a C++ compiler can read the sources too.
 template <class... Params, class... Args>
 void launch(void (*kernel)(Params...), dim3 blocks, int threads, std::size_t shared_bytes,

@@ -196,8 +196,8 @@ template <class T>
 class RowsInClusters {
  public:
   RowsInClusters(MatrixView<const T> x, const Clusters& clusters,
-                 std::span<const std::int64_t> named, cudaStream_t stream)
-      : values_(x, stream),
+                 std::span<const std::int64_t> named, const Context& ctx, cudaStream_t stream)
+      : values_(x, ctx, stream),
         cluster_(x.rows, stream),
         first_(clusters.clusters() + 1, stream),
         named_(static_cast<std::int64_t>(named.size()), stream),
@@ -206,6 +206,8 @@ class RowsInClusters {
     upload(clusters.first.data(), first_.size(), first_.data(), stream);
     upload(named.data(), named_.size(), named_.data(), stream);
   }
+
+  bool finite(cudaStream_t stream) const { return values_.finite(stream); }
 
   AskedRows<T> asked(RowBlock block) const {
     return {x_, cluster_.data(), first_.data(), first_.size() - 1, named_.data(), block};
@@ -239,10 +241,11 @@ dim3 mean_distances_grid(std::int64_t rows, std::int64_t clusters) {
 }  // namespace
 
 template <class T>
-void silhouettes(MatrixView<const T> x, const Grouping& groups, std::span<const std::int64_t> rows,
+bool silhouettes(MatrixView<const T> x, const Grouping& groups, std::span<const std::int64_t> rows,
                  std::span<double> out, const Context& ctx) {
   const Stream stream;
-  const RowsInClusters<T> there(x, groups, rows, stream);
+  const RowsInClusters<T> there(x, groups, rows, ctx, stream);
+  if (!there.finite(stream)) return false;
   const Buffer<std::int64_t> order(x.rows, stream);
   upload(groups.rows.data(), x.rows, order.data(), stream);
   const auto asked = static_cast<std::int64_t>(out.size());
@@ -261,6 +264,7 @@ void silhouettes(MatrixView<const T> x, const Grouping& groups, std::span<const 
            there.asked(block), own.data(), other.data(), values.data());
     download(values.data(), block.rows, out.data() + first, stream);
   }
+  return true;
 }
 
 template <class T>
@@ -269,7 +273,7 @@ void squared_silhouettes(MatrixView<const T> x, const Clusters& clusters,
                          std::span<double> out, const Context& ctx) {
   stop_if_asked(ctx);
   const Stream stream;
-  const RowsInClusters<T> there(x, clusters, rows, stream);
+  const RowsInClusters<T> there(x, clusters, rows, ctx, stream);
   const Buffer<double> means = upload_matrix(moments.means.view(), stream);
   const Buffer<double> distances(clusters.clusters(), stream);
   upload(moments.distance.data(), distances.size(), distances.data(), stream);
@@ -281,9 +285,9 @@ void squared_silhouettes(MatrixView<const T> x, const Clusters& clusters,
   download(values.data(), asked, out.data(), stream);
 }
 
-template void silhouettes(MatrixView<const float>, const Grouping&, std::span<const std::int64_t>,
+template bool silhouettes(MatrixView<const float>, const Grouping&, std::span<const std::int64_t>,
                           std::span<double>, const Context&);
-template void silhouettes(MatrixView<const double>, const Grouping&, std::span<const std::int64_t>,
+template bool silhouettes(MatrixView<const double>, const Grouping&, std::span<const std::int64_t>,
                           std::span<double>, const Context&);
 template void squared_silhouettes(MatrixView<const float>, const Clusters&, const ClusterMoments&,
                                   std::span<const std::int64_t>, std::span<double>, const Context&);

@@ -1,7 +1,12 @@
 # The CUDA sources; nvcc compiles them for libcoterie_cuda, the C++ compiler for the CUDA-on-CPU layer.
 set(COTERIE_CUDA_SOURCES
+    ${CMAKE_CURRENT_LIST_DIR}/block_tree.cu
+    ${CMAKE_CURRENT_LIST_DIR}/block_tree_sort.cu
     ${CMAKE_CURRENT_LIST_DIR}/cluster_passes.cu
+    ${CMAKE_CURRENT_LIST_DIR}/dbscan.cu
+    ${CMAKE_CURRENT_LIST_DIR}/dbscan_core.cu
     ${CMAKE_CURRENT_LIST_DIR}/distances.cu
+    ${CMAKE_CURRENT_LIST_DIR}/gap.cu
     ${CMAKE_CURRENT_LIST_DIR}/kmeans.cu
     ${CMAKE_CURRENT_LIST_DIR}/kmeans_columns.cu
     ${CMAKE_CURRENT_LIST_DIR}/kmeans_inertia.cu
@@ -9,7 +14,14 @@ set(COTERIE_CUDA_SOURCES
     ${CMAKE_CURRENT_LIST_DIR}/kmeans_lloyd_tensor.cu
     ${CMAKE_CURRENT_LIST_DIR}/kmeans_parallel_seeding.cu
     ${CMAKE_CURRENT_LIST_DIR}/kmeans_seeding.cu
+    ${CMAKE_CURRENT_LIST_DIR}/kmeans_update.cu
+    ${CMAKE_CURRENT_LIST_DIR}/knn_donors.cu
     ${CMAKE_CURRENT_LIST_DIR}/library.cu
+    ${CMAKE_CURRENT_LIST_DIR}/neighbors.cu
+    ${CMAKE_CURRENT_LIST_DIR}/neighbors_nearest.cu
+    ${CMAKE_CURRENT_LIST_DIR}/neighbors_within.cu
     ${CMAKE_CURRENT_LIST_DIR}/pca_project.cu
     ${CMAKE_CURRENT_LIST_DIR}/pca_scatter.cu
-    ${CMAKE_CURRENT_LIST_DIR}/silhouette.cu)
+    ${CMAKE_CURRENT_LIST_DIR}/rows.cu
+    ${CMAKE_CURRENT_LIST_DIR}/silhouette.cu
+    ${CMAKE_CURRENT_LIST_DIR}/upload.cu)

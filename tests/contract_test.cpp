@@ -35,6 +35,30 @@ TEST(FixedPoint, TwoLimbsKeepWhatOneWouldRoundOff) {
   EXPECT_EQ(from_limbs(sum, bits, scale), 0x1.23456789abcdep-20);
 }
 
+TEST(FixedPoint, SumsAreRoundedOnceAsACompilerRoundsThem) {
+  const auto bits_of = [](std::uint64_t row) {
+    return random_bits({.purpose = Purpose::Sample, .row = row});
+  };
+  for (int bits = 0; bits <= 126; ++bits) {
+    for (std::uint64_t draw = 0; draw < 50; ++draw) {
+      const auto random = static_cast<unsigned __int128>(bits_of(2 * draw)) << 64;
+      auto value = static_cast<__int128>((random | bits_of(2 * draw + 1)) >> (127 - bits));
+      if (draw % 5 == 1)
+        value &= ~((__int128{1} << (bits / 2)) - 1);  // ties, where few bits are left
+      if (draw % 5 == 2) value |= (__int128{1} << (bits / 2)) - 1;
+      for (const __int128 each : {value, -value, value / 2 + 1}) {
+        EXPECT_EQ(scaled_down(each, 0), static_cast<double>(each)) << bits << ", " << draw;
+        EXPECT_EQ(scaled_down(each, 50), std::ldexp(static_cast<double>(each), -50));
+      }
+    }
+  }
+  constexpr __int128 kTie =
+      (__int128{1} << 100) + (__int128{1} << 47);  // half of the last bit kept
+  EXPECT_EQ(scaled_down(kTie, 0), 0x1p100);
+  EXPECT_EQ(scaled_down(kTie + 1, 0), 0x1.0000000000001p100);
+  EXPECT_EQ(scaled_down(kTie - 1, 0), 0x1p100);
+}
+
 TEST(FixedPoint, LimbsOfManyRowsCannotOverflow) {
   for (const std::int64_t rows : {1LL, 4096LL, 4097LL, 1000000LL, 1LL << 31, 1LL << 40}) {
     const int bits = limb_bits(rows);
@@ -48,6 +72,7 @@ TEST(FixedPoint, ScalesOfExtremeBoundsStayFinite) {
     const double scale = limb_scale(bound, 50);
     EXPECT_TRUE(std::isfinite(scale) && scale > 0) << bound;
     EXPECT_LE(bound * scale, 0x1p50) << bound;
+    EXPECT_EQ(inverse_of(scale), 1 / scale) << bound;
   }
 }
 

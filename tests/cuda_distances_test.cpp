@@ -95,22 +95,45 @@ TEST_P(CudaDistances, KnowARowOfZerosByItsPlace) {
   compare<double>(x.view(), copy.view(), 0);
 }
 
+TEST_P(CudaDistances, NameTheValueThatIsNotFinite) {
+  const auto refusal = [](const Rows<double>& x, const Rows<double>& y) -> std::string {
+    Rows<double> out(x.rows, y.rows);
+    try {
+      pairwise_distances<double>(x.view(), y.view(), Metric::Euclidean, out.view(), Device::Cuda);
+    } catch (const std::invalid_argument& error) {
+      return error.what();
+    }
+    return "nothing";
+  };
+  auto x = normal_rows<double>(40, 3, 7, 0, 2), y = normal_rows<double>(5, 3, 8);
+  EXPECT_EQ(refusal(x, y), "nothing");  // what lies between the rows is NaN
+  y(4, 0) = -INFINITY;
+  EXPECT_EQ(refusal(x, y), "y must be finite, got -infinity in row 4, column 0");
+  x(39, 2) = NAN;
+  x(38, 1) = INFINITY;
+  EXPECT_EQ(refusal(x, y), "x must be finite, got infinity in row 38, column 1");
+}
+
 TEST_P(CudaDistances, ComeInChunksOfRowsBetweenWhichTheCallerMayStop) {
   const auto x = normal_rows<float>(150, 1, 5), y = normal_rows<float>(16500, 1, 6);
   Rows<float> expected(150, 16500), found(150, 16500);
   const auto distances = device_table(Device::Cuda).functions<float>().pairwise_distances;
-  const auto run = [&](const Context& context) {
-    distances(x.view(), y.view(), Metric::Manhattan, found.view(), context);
-  };
   Context context = Device::Cuda;
-  int asked = 0;
-  context.interrupted = [&] { return ++asked > 3; };
-  run(context);  // 64 rows at a time, as a chunk holds 2^20 values
-  EXPECT_EQ(asked, 3);
+  context.threads = 1;
+  int asked = 0, most = 1000;
+  context.interrupted = [&] { return ++asked > most; };
+  const auto times_asked = [&](std::int64_t rows) {
+    const MatrixView<float> out{found.values.data(), rows, 16500, 16500};
+    asked = 0;
+    distances({x.values.data(), rows, 1, 1}, y.view(), Metric::Manhattan, out, context);
+    return asked;
+  };
+  const int while_copying = times_asked(64) - 1;  // rows at a time, as a chunk holds 2^20 values
+  EXPECT_EQ(times_asked(150), while_copying + 3);
   pairwise_distances<float>(x.view(), y.view(), Metric::Manhattan, expected.view(), Device::Cpu);
   EXPECT_EQ(found.values, expected.values);
-  asked = 2;
-  EXPECT_THROW(run(context), Interrupted);
+  most = while_copying + 2;
+  EXPECT_THROW(times_asked(150), Interrupted);
 }
 
 }  // namespace

@@ -147,7 +147,14 @@ TEST_P(CudaPca, ConstantRowsHaveNoVariance) {
   EXPECT_EQ(pca<double>(x.view(), {}, Device::Cuda).explained_variance, std::vector<double>(3, 0));
 }
 
-/// Every byte, so that what lies between the rows of `out` counts too.
+/// What lies between the rows counts too.
+template <class T>
+bool same_bytes(const Rows<T>& left, const Rows<T>& right) {
+  return left.values.size() == right.values.size() &&
+         std::memcmp(left.values.data(), right.values.data(), left.values.size() * sizeof(T)) == 0;
+}
+
+/// There and back.
 template <class T>
 void compare_projections(std::int64_t rows, std::int64_t cols, std::int64_t count,
                          std::int64_t gap) {
@@ -158,10 +165,13 @@ void compare_projections(std::int64_t rows, std::int64_t cols, std::int64_t coun
   Rows<T> expected(rows, count, gap), found(rows, count, gap);
   pca_transform<T>(x.view(), mean, axes.view(), expected.view(), Device::Cpu);
   pca_transform<T>(x.view(), mean, axes.view(), found.view(), Device::Cuda);
-  EXPECT_EQ(
-      std::memcmp(found.values.data(), expected.values.data(), expected.values.size() * sizeof(T)),
-      0)
-      << rows << " x " << cols << " on " << count;
+  EXPECT_TRUE(same_bytes(found, expected)) << rows << " x " << cols << " on " << count;
+
+  const auto scores = normal_rows<T>(rows, count, 5, 0, gap);
+  Rows<T> expected_back(rows, cols, gap), found_back(rows, cols, gap);
+  pca_inverse_transform<T>(scores.view(), mean, axes.view(), expected_back.view(), Device::Cpu);
+  pca_inverse_transform<T>(scores.view(), mean, axes.view(), found_back.view(), Device::Cuda);
+  EXPECT_TRUE(same_bytes(found_back, expected_back)) << rows << " x " << count << " to " << cols;
 }
 
 TEST_P(CudaPca, ProjectionsHaveTheCpusBits) {
@@ -193,7 +203,8 @@ TEST_P(CudaPca, EveryValueThatIsNotFiniteIsFound) {
         EXPECT_TRUE(std::isfinite(found.products.view()(0, 0)));
         Rows<float> out(2000, 1);
         const auto project = device_table(Device::Cuda).functions<float>().project;
-        EXPECT_FALSE(project(x.view(), none, std::as_const(axes).view(), out.view(), {}));
+        const std::vector<double> nowhere(1);
+        EXPECT_FALSE(project(x.view(), {none, std::as_const(axes).view(), nowhere}, out.view(), {}));
         EXPECT_THROW(pca<float>(x.view(), {}, Device::Cuda), std::invalid_argument);
       }
     }

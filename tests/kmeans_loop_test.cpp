@@ -34,6 +34,9 @@ class ScriptedPasses final : public KMeansPasses<double> {
   void lloyd(RowBlock block, const Frame& frame, std::span<LloydTask<double>> tasks) override {
     LloydTask<double>& task = tasks[0];
     log.push_back(task.sums ? "lloyd" : "label");
+    moves_left.push_back(task.ahead.most);
+    if (next_ahead_ < ahead.size() && task.sums != nullptr) go_ahead(ahead[next_ahead_++], task);
+    if (task.ahead.standing != Standing::Waits) return;
     const auto& labels = script_[std::min(pass_++, script_.size() - 1)];
     for (std::int64_t i = block.first; i < block.first + block.rows; ++i) {
       const std::int32_t old = labels_[i];
@@ -58,10 +61,24 @@ class ScriptedPasses final : public KMeansPasses<double> {
     return -1;
   }
 
+  /// What the device answers that goes ahead by itself, in the calls' order.
+  struct Ahead {
+    std::vector<double> centroids;
+    std::int64_t moves;
+    Standing standing;
+  };
+
   std::vector<std::string> log;
   std::vector<FarRow> far;
+  std::vector<Ahead> ahead;
+  std::vector<std::int64_t> moves_left;  // as each call was told
 
  private:
+  static void go_ahead(const Ahead& by, LloydTask<double>& task) {
+    std::copy(by.centroids.begin(), by.centroids.end(), task.ahead.centroids.data);
+    task.ahead.moves = by.moves;
+    task.ahead.standing = by.standing;
+  }
   void add(LloydSums& sums, const Frame& frame, std::int64_t row, std::int32_t to, int sign) {
     FixedSum limbs;
     const double limb = std::ldexp(1.0, frame.bits);
@@ -76,13 +93,16 @@ class ScriptedPasses final : public KMeansPasses<double> {
   std::int32_t labels_[4] = {-1, -1, -1, -1};
   Script script_;
   std::size_t pass_ = 0;
+  std::size_t next_ahead_ = 0;
 };
 
-KMeansResult<double> fit(ScriptedPasses& passes, std::vector<double> start, KMeansParams params) {
-  const KMeansSource<double> source{.passes = passes, .rows = 4, .cols = 1};
+KMeansResult<double> fit(ScriptedPasses& passes, std::vector<double> start, KMeansParams params,
+                         std::int64_t block_rows = 0, const Context& ctx = {}) {
+  const KMeansSource<double> source{
+      .passes = passes, .rows = 4, .cols = 1, .block_rows = block_rows};
   const auto clusters = static_cast<std::int64_t>(start.size());
   const KMeansModel<double> model{.clusters = clusters, .starts = {{start.data(), clusters, 1, 1}}};
-  return run_kmeans<double>(source, frame_of(source), {&model, 1}, params, {})[0];
+  return run_kmeans<double>(source, frame_of(source), {&model, 1}, params, ctx)[0];
 }
 
 TEST(KMeansLoop, StopsWhenNoLabelChanges) {
@@ -115,6 +135,38 @@ TEST(KMeansLoop, RowsOnTheirCentroidAreNotRelocated) {
   passes.far = {{0, 0}, {0, 1}};
   const auto result = fit(passes, {100, 4}, {.tolerance = 0});
   EXPECT_THAT(result.centroids.values, ElementsAre(4.5, 4.5));  // the heaviest cluster's place
+}
+
+TEST(KMeansLoop, TakesOverWhatTheDeviceDidByItself) {
+  ScriptedPasses passes({{0, 0, 1, 1}});
+  passes.ahead = {{{1, 7}, 5, Standing::Goes}, {{2, 6}, 3, Standing::Ends}};
+  Context ctx;
+  std::vector<std::int64_t> steps;
+  ctx.progress = [&](const Progress& progress) { steps.push_back(progress.step); };
+  const auto result = fit(passes, {0, 9}, {.max_iterations = 20, .tolerance = 0}, 0, ctx);
+  EXPECT_EQ(result.iterations, 8);
+  EXPECT_EQ(result.passes, 9);  // the last one labels
+  EXPECT_THAT(result.centroids.values, ElementsAre(2, 6));
+  EXPECT_THAT(passes.log, ElementsAre("open", "lloyd", "lloyd", "label", "take"));
+  EXPECT_THAT(passes.moves_left, ElementsAre(20, 15, 0));
+  EXPECT_THAT(steps, ElementsAre(5, 8, 9));
+}
+
+TEST(KMeansLoop, MovesTheCentroidsWhereTheDeviceWaits) {
+  ScriptedPasses passes({{0, 0, 1, 1}});
+  passes.ahead = {{{0, 100}, 4, Standing::Waits}};
+  const auto result = fit(passes, {0, 9}, {.max_iterations = 5, .tolerance = 0});
+  EXPECT_EQ(result.iterations, 5);  // the device's four, and the one of the pass it waits after
+  EXPECT_EQ(result.passes, 6);
+  EXPECT_THAT(result.centroids.values, ElementsAre(0.5, 8.5));
+  EXPECT_THAT(passes.log, ElementsAre("open", "lloyd", "label", "take"));
+}
+
+TEST(KMeansLoop, NoDeviceLooksAheadOverBlocks) {
+  ScriptedPasses passes({{0, 0, 1, 1}});
+  const auto result = fit(passes, {0, 9}, {.max_iterations = 1, .tolerance = 0}, 4);
+  EXPECT_EQ(result.iterations, 1);
+  EXPECT_THAT(passes.moves_left, ElementsAre(0, 0));
 }
 
 /// Fits with each size of blocks; all results must equal the first's.

@@ -226,6 +226,39 @@ TYPED_TEST(PcaOf, TransformProjectsTheCentredRows) {
   }
 }
 
+TYPED_TEST(PcaOf, InverseTransformAddsUpTheAxesAndTheMean) {
+  for (const std::int64_t cols : {1, 3, 33}) {
+    const auto x = normal_rows<TypeParam>(130, 9, 7, 3, 2);
+    const auto axes = normal_rows<double>(9, cols, 8, 0, 1);
+    const std::vector<double> mean(static_cast<std::size_t>(cols), 99.7);
+    Rows<TypeParam> out(130, cols, 2);
+    pca_inverse_transform<TypeParam>(x.view(), mean, axes.view(), out.view());
+    for (std::int64_t i = 0; i < x.rows; ++i) {
+      for (std::int64_t j = 0; j < cols; ++j) {
+        double expected = 0;
+        for (std::int64_t a = 0; a < x.cols; ++a) {
+          expected += static_cast<double>(x(i, a)) * axes(a, j);
+        }
+        ASSERT_EQ(out(i, j), static_cast<TypeParam>(expected + 99.7));
+      }
+      EXPECT_TRUE(std::isnan(out(i, cols)));  // the gap is left alone
+    }
+  }
+}
+
+TYPED_TEST(PcaOf, InverseTransformOfAllAxesBringsTheRowsBack) {
+  const auto x = normal_rows<TypeParam>(40, 5, 15, 1000);
+  const Pca found = pca<TypeParam>(x.view());
+  Rows<TypeParam> scores(40, 5), back(40, 5);
+  pca_transform<TypeParam>(x.view(), found.mean, found.components.view(), scores.view());
+  pca_inverse_transform<TypeParam>(std::as_const(scores).view(), found.mean,
+                                   found.components.view(), back.view());
+  const double unit = std::numeric_limits<TypeParam>::epsilon();
+  for (std::int64_t i = 0; i < x.rows; ++i) {
+    for (std::int64_t j = 0; j < x.cols; ++j) EXPECT_NEAR(back(i, j), x(i, j), 1000 * unit);
+  }
+}
+
 TEST(PcaInput, NamesWhatIsWrong) {
   auto x = normal_rows<double>(4, 2, 9);
   Rows<double> out(4, 1);
@@ -246,7 +279,7 @@ TEST(PcaInput, NamesWhatIsWrong) {
   const std::vector<double> mean(2), long_mean(3);
   const auto axes = normal_rows<double>(1, 2, 9);
   EXPECT_EQ(message([&] { pca_transform<double>(x.view(), long_mean, axes.view(), out.view()); }),
-            "mean must have one value for each of x's 2 columns, got 3");
+            "mean must have one value for each of 2 columns, got 3");
   EXPECT_EQ(message([&] {
               pca_transform<double>(x.view(), mean, normal_rows<double>(1, 3, 9).view(),
                                     out.view());
@@ -257,6 +290,9 @@ TEST(PcaInput, NamesWhatIsWrong) {
                                     out.view());
             }),
             "out must be 4 x 2, got 4 x 1");
+  EXPECT_EQ(
+      message([&] { pca_inverse_transform<double>(x.view(), mean, axes.view(), out.view()); }),
+      "x must have one column for each of 1 axes, got 2");
   x(2, 1) = 1e200;
   EXPECT_EQ(message([&] { pca<double>(x.view()); }),
             "x spans too wide a range: its variances overflow float64; scale it down");
@@ -265,6 +301,11 @@ TEST(PcaInput, NamesWhatIsWrong) {
             "x must be finite, got NaN in row 2, column 1");
   const auto one_axis = normal_rows<double>(1, 2, 9);
   EXPECT_EQ(message([&] { pca_transform<double>(x.view(), mean, one_axis.view(), out.view()); }),
+            "x must be finite, got NaN in row 2, column 1");
+  const auto two_axes = normal_rows<double>(2, 1, 9);
+  EXPECT_EQ(message([&] {
+              pca_inverse_transform<double>(x.view(), {0.5}, two_axes.view(), out.view());
+            }),
             "x must be finite, got NaN in row 2, column 1");
 }
 

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from bench.peers.case import Data, short
+from bench.peers.dbscan import grown
 from bench.peers.kmeans import first_centres
 
 from . import cupy_peers, torch_peers
@@ -236,6 +237,28 @@ def pca(rows: int, cols: int, aim: float) -> Case:
     )
 
 
+def dbscan(data: Data, eps: float, min_samples: int, aim: float) -> Case:
+    """A whole fit. flashlib looks at no more than 32 neighbours of a row, so where there are more
+    it does less work, and may take a cluster for two."""
+
+    def ours(problem: Problem) -> Callable[[], Any]:
+        model = import_module("coterie").DBSCAN(eps=eps, min_samples=min_samples, device="cuda")
+        return lambda: model.fit(problem.x)
+
+    def theirs(problem: Problem) -> Callable[[], Any]:
+        fit = import_module("flashlib").flash_dbscan
+        return lambda: fit(problem.x, eps, min_samples, max_neighbors=32)
+
+    return Case(
+        f"DBSCAN, {data.rows / 1e6:g} million x{data.cols}",
+        data,
+        {"coterie": _once(ours), "flashlib, 32 neighbours at most": _once(theirs)},
+        aim,
+        bytes=4.0 * data.rows * data.cols,
+        rounds=3,
+    )
+
+
 def all_cases(share: float = 1) -> list[Case]:
     """Every line, of a share of the rows. The aims are an H100's, for all rows."""
     million = int(1_000_000 * share)
@@ -248,6 +271,9 @@ def all_cases(share: float = 1) -> list[Case]:
         seeding(million, 16, 8, 1.0),
         silhouette(million, 16, 8, 2000.0),
         pca(10 * million, 64, 1.3),
+        dbscan(*grown(37 * million, 3), aim=500.0),
+        # Some 35 neighbours where it is dense.
+        dbscan(Data(million, 32, 64, spread=0.05, noise=0.25), 0.268, 10, aim=2000.0),
     ]
 
 

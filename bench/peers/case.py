@@ -15,11 +15,19 @@ Quality = dict[str, float]
 
 @dataclass(frozen=True)
 class Data:
-    """What the rows are: groups in space, or, without groups, columns of falling variance."""
+    """What the rows are: groups in space, or, without groups, columns of falling variance.
+
+    With ``spread`` the groups lie anywhere in a unit cube, so wide in each direction, and a share
+    ``noise`` of the rows is spread evenly over the cube; its group is -1. ``missing`` is the share
+    of the values that are NaN.
+    """
 
     rows: int
     cols: int
     groups: int = 0
+    spread: float = 0
+    noise: float = 0
+    missing: float = 0
 
 
 @dataclass(frozen=True)
@@ -61,14 +69,38 @@ class Case:
 def make(data: Data) -> tuple[Array, Array]:
     """Rows (float32, C order) and the group of each, the same on every call."""
     rng = np.random.default_rng(0)
-    if not data.groups:
-        return _falling_variance(rng, data), np.zeros(data.rows, np.int32)
+    if data.spread:
+        x, groups = _dense_places(rng, data)
+    elif data.groups:
+        x, groups = _overlapping_groups(rng, data)
+    else:
+        x, groups = _falling_variance(rng, data), np.zeros(data.rows, np.int32)
+    if data.missing:
+        x[rng.random(x.shape) < data.missing] = np.nan
+    return x, groups
+
+
+def _overlapping_groups(rng: np.random.Generator, data: Data) -> tuple[Array, Array]:
     # Centres four deviations apart on average: groups that overlap as customers do.
     centres = rng.normal(size=(data.groups, data.cols)) * (4 / np.sqrt(2 * data.cols))
     groups = rng.integers(0, data.groups, data.rows, dtype=np.int32)
     x = rng.standard_normal((data.rows, data.cols), dtype=np.float32)
     for block in blocks(data.rows):
         x[block] += centres[groups[block]].astype(np.float32)
+    return x, groups
+
+
+def _dense_places(rng: np.random.Generator, data: Data) -> tuple[Array, Array]:
+    centres = rng.random((data.groups, data.cols), dtype=np.float32)
+    groups = rng.integers(0, data.groups, data.rows, dtype=np.int32)
+    groups[rng.random(data.rows, dtype=np.float32) < data.noise] = -1
+    x = np.empty((data.rows, data.cols), np.float32)
+    for block in blocks(data.rows):
+        shape = x[block].shape
+        near = rng.standard_normal(shape, np.float32) * np.float32(data.spread)
+        near += centres[groups[block]]
+        inside = groups[block, None] >= 0
+        x[block] = np.where(inside, near, rng.random(shape, dtype=np.float32))
     return x, groups
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from . import distances, kmeans, measures, pca
+from . import dbscan, distances, imputer, kmeans, measures, neighbors, pca
 from .case import Case
 
 
 def all_cases() -> list[Case]:
     """Every case, those of ``--quick`` among them."""
-    return [*kmeans.cases(), *pca.cases(), *measures.cases(), *distances.cases()]
+    modules = (kmeans, dbscan, neighbors, imputer, pca, measures, distances)
+    return [case for module in modules for case in module.cases()]
 
 
 def named(name: str) -> Case:

@@ -21,6 +21,7 @@ LIBRARIES = {
     "oneDAL": Library("daal4py", "scikit-learn-intelex"),
     "FAISS": Library("faiss", "faiss-cpu"),
     "SciPy": Library("scipy", "scipy"),
+    "dbscan": Library("dbscan", "dbscan"),
 }
 
 

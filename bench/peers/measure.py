@@ -16,18 +16,35 @@ from .libraries import installed, library_of
 Result = dict[str, Any]
 
 
+LIMIT = 120  # seconds of a step, after which a peer is named as late and not waited for
+
+
 class StepError(Exception):
     """A step that did not end well; the message is what it wrote to stderr."""
+
+
+class LateError(Exception):
+    """A step that took longer than the limit."""
 
 
 def step(threads: int, *words: object) -> dict[str, Any]:
     """What one worker found."""
     environment = os.environ | {
         name: str(threads)
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "COTERIE_NUM_THREADS")
+        for name in (
+            "OMP_NUM_THREADS",
+            "OPENBLAS_NUM_THREADS",
+            "PARLAY_NUM_THREADS",
+            "COTERIE_NUM_THREADS",
+        )
     }
     command = [sys.executable, "-m", "bench.peers.worker", *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environment, check=False, timeout=LIMIT
+        )
+    except subprocess.TimeoutExpired:
+        raise LateError from None
     if done.returncode != 0:
         raise StepError(done.stderr or f"ended with status {done.returncode}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -46,24 +63,30 @@ def run_case(case: Case, rounds: int, threads: int) -> Result:
         name: [] for name in case.contestants if installed(library_of(name))
     }
     failed: dict[str, str] = {}
+    late: list[str] = []
     with tempfile.TemporaryDirectory(prefix="peers-") as folder:
         step(threads, "data", case.name, folder)
         for seed in range(rounds):
             for name, results in runs.items():
-                if name in failed:
+                if name in failed or name in late:
                     continue
                 try:
                     results.append(step(threads, "time", case.name, name, seed, folder))
                 except StepError as error:
                     failed[name] = str(error)
-    contestants = {name: _summary(case, runs[name]) for name in runs if name not in failed}
+                except LateError:
+                    late.append(name)
+    done = [name for name in runs if name not in failed and name not in late]
+    contestants = {name: _summary(case, runs[name]) for name in done}
     return {
         "case": case.name,
+        "rows": case.data.rows,
         "rounds": rounds,
         "flop": case.flop,
         "bytes": case.bytes,
         "contestants": contestants,
         "failed": failed,
+        "late": late,
     }
 
 

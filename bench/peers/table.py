@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from .measure import LIMIT
+
 BEGIN, END = "<!-- bench/peers: begin -->", "<!-- bench/peers: end -->"
 HEAD = (
     "| case (float32) | coterie s | MiB | of the machine | fastest peer s | the others |\n"
@@ -42,18 +44,34 @@ def share(result: dict[str, Any], yardsticks: dict[str, float]) -> str:
     return f"{100 * least / result['contestants']['coterie']['median']:.0f} %"
 
 
+def wrong(quality: dict[str, float]) -> str:
+    """Where float64 decides otherwise on which rows are core, for how many."""
+    rows = quality.get("core rows lost", 0) + quality.get("core rows made up", 0)
+    return f"; {rows:.0f} core rows wrong" if rows else ""
+
+
+def a_row(contestant: dict[str, Any], rows: int) -> str:
+    """What each row costs, for a task that is measured at several sizes."""
+    micro, size = 1e6 * contestant["median"] / rows, 2**20 * contestant["peak_mib"] / rows
+    return f"{micro:.2f} µs and {size:.0f} bytes a row"
+
+
 def row(result: dict[str, Any], yardsticks: dict[str, float]) -> str:
     """One line of the table."""
     ours = result["contestants"].get("coterie")
     peers = ratios(result)
     cells = [
-        f"{name} {seconds(result['contestants'][name]['median'])} ({times(peers[name])})"
+        f"{name} {seconds(result['contestants'][name]['median'])} ({times(peers[name])}"
+        f"{wrong(result['contestants'][name]['quality'])})"
         for name in sorted(peers, key=peers.__getitem__)
     ]
     equal = [cell for cell in cells if "," not in cell]  # a comma: does other work
     first = equal[:1]
     cells = [cell for cell in cells if cell not in first]
     cells += [f"{name} failed" for name in result["failed"]]
+    cells += [f"{name} over {LIMIT} s" for name in result.get("late", [])]
+    if ours and not peers and "rows" in result:
+        cells.append(a_row(ours, result["rows"]))
     start = (
         [seconds(ours["median"]), f"{ours['peak_mib']:.0f}", share(result, yardsticks)]
         if ours

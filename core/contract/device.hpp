@@ -3,8 +3,11 @@
 #include <memory>
 #include <span>
 
+#include "core/contract/gap.hpp"
 #include "core/contract/kmeans.hpp"
 #include "core/contract/measures.hpp"
+#include "core/contract/neighbors.hpp"
+#include "core/contract/parallel_for.hpp"
 #include "core/contract/pca.hpp"
 #include "coterie/context.hpp"
 #include "coterie/matrix.hpp"
@@ -21,13 +24,19 @@ struct DeviceFunctions {
   MakeClusterPasses<T> clusters = nullptr;
   Silhouettes<T> silhouettes = nullptr;
   SquaredSilhouettes<T> squared_silhouettes = nullptr;
+  /// Copies some rows of x, which lies in the device's own memory, to the host. Null for the CPU.
+  void (*copy_rows)(MatrixView<const T> x, std::span<const std::int64_t> rows, T* out,
+                    const Context& ctx) = nullptr;
   ScatterPass<T> scatter = nullptr;
   ProjectPass<T> project = nullptr;
+  MakeReferencePass<T> references = nullptr;
+  MakeNeighborPasses<T> neighbors = nullptr;
+  FindDonors<T> donors = nullptr;
 };
 
 /// The table of a device. A loaded library hands one out through `coterie_device_table`.
 struct DeviceTable {
-  static constexpr int kAbi = 2;  // raised whenever a contract header changes
+  static constexpr int kAbi = 3;  // raised whenever a contract header changes
 
   int abi = kAbi;
   Device device = Device::Cpu;
@@ -44,13 +53,13 @@ struct DeviceTable {
   }
 };
 
-/// What the library's one C entry point returns.
+/// What the library's one C entry point, which is lent the host's threads, returns.
 struct DeviceLibrary {
   int abi = DeviceTable::kAbi;
   const DeviceTable* table = nullptr;  // null: no usable device
   const char* detail = "";             // the device's name, or why there is none; static storage
 };
-using DeviceLibraryEntry = const DeviceLibrary* (*)();
+using DeviceLibraryEntry = const DeviceLibrary* (*)(ParallelFor host_threads);
 inline constexpr const char* kDeviceLibraryEntry = "coterie_device_library";
 
 }  // namespace coterie

@@ -31,6 +31,7 @@ struct FixedSum {
     low += other.low;
     return *this;
   }
+  COTERIE_HD bool is_zero() const { return high == 0 && low == 0; }
 };
 
 /// Bits of one limb such that `rows` values cannot overflow 62 bits, nor to_integer() its range.
@@ -58,10 +59,42 @@ COTERIE_HD inline void to_limbs(double value, double scale, double limb, std::in
   *low = to_integer((scaled - static_cast<double>(*high)) * limb);  // exact difference, |.| <= 1/2
 }
 
-/// What the limbs stand for, rounded once.
-inline double from_limbs(const FixedSum& sum, int bits, double scale) {
-  const __int128 total = (static_cast<__int128>(sum.high) << bits) + sum.low;
-  return std::ldexp(static_cast<double>(total), -bits) / scale;
+/// 2^exponent, for a normal double.
+COTERIE_HD inline double power_of_two(int exponent) {
+  const std::int64_t bits = static_cast<std::int64_t>(1023 + exponent) << 52;
+  double power;
+  memcpy(&power, &bits, sizeof power);
+  return power;
+}
+
+/// 1 / scale, for a power of two such that both are normal doubles: the exponent's sign turned.
+COTERIE_HD inline double inverse_of(double scale) {
+  std::int64_t bits;
+  memcpy(&bits, &scale, sizeof bits);
+  return power_of_two(1023 - static_cast<int>(bits >> 52));
+}
+
+/// value * 2^-bits, rounded once, ties to even; |value| < 2^127, bits < 128. Written out, so that
+/// no compiler's own conversion has a say: what 64 bits do not hold is cut off, leaving its last
+/// bit set if it was not 0. As 63 bits are left at least, that is all that rounding has to know.
+COTERIE_HD inline double scaled_down(__int128 value, int bits) {
+  auto rest = static_cast<unsigned __int128>(value < 0 ? -value : value);
+  int exponent = -bits;
+  for (int step = 32; step > 0; step /= 2) {
+    if (rest >> (63 + step) == 0) continue;
+    const bool lost = (rest & ((static_cast<unsigned __int128>(1) << step) - 1)) != 0;
+    rest = rest >> step | static_cast<unsigned>(lost);
+    exponent += step;
+  }
+  const double magnitude =
+      static_cast<double>(static_cast<std::uint64_t>(rest)) * power_of_two(exponent);
+  return value < 0 ? -magnitude : magnitude;
+}
+
+/// What the limbs stand for, rounded once. Times the inverse, as the same bits by a division cost a
+/// GPU many times more.
+COTERIE_HD inline double from_limbs(const FixedSum& sum, int bits, double scale) {
+  return scaled_down((static_cast<__int128>(sum.high) << bits) + sum.low, bits) * inverse_of(scale);
 }
 
 /// The power of two that brings `largest` into [1/2, 1), kept within float32's exponents.

@@ -60,6 +60,28 @@ struct LloydSums {
   std::vector<FixedSum> weight;
 };
 
+/// How a model stands after a pass.
+enum class Standing : std::int32_t {
+  Waits,  // for the host, which moves the centroids to the means of the sums
+  Goes,   // the device has moved them: the next pass may come
+  Ends    // the same, and stops() holds
+};
+
+/// The iterations that a device may go on with by itself, in tasks over all rows: after a pass it
+/// moves the centroids, if no cluster is empty, and makes the next pass. How many it makes before
+/// it returns is its own affair; one that makes none leaves this as it is.
+template <class T>
+struct LookAhead {
+  MatrixView<T> centroids;              // those of the task, in and out
+  double tolerance = 0;                 // see stops()
+  std::int64_t most = 0;                // moves that may still be made; 0: none
+  std::int64_t moves = 0;               // out: moves made
+  Standing standing = Standing::Waits;  // out
+
+  /// Passes made.
+  std::int64_t passes() const { return standing == Standing::Waits ? moves + 1 : moves; }
+};
+
 /// One running model's share of a pass.
 template <class T>
 struct LloydTask {
@@ -68,7 +90,8 @@ struct LloydTask {
   LloydSums* sums = nullptr;   // follows the labels: rows that changed move; null: labels only
   double inertia_scale = 0;    // of weight * distance as limbs of frame.bits; 0: no inertia wanted
   FixedSum inertia = {};       // out: sum of weight * distance to the centroid that the label names
-  std::int64_t changed = 0;    // out: rows whose label changed, added up over blocks
+  LookAhead<T> ahead = {};     // where the block is all rows
+  std::int64_t changed = 0;    // out: rows whose label the last pass changed, over its blocks
   std::int64_t rechecked = 0;  // out: rows that the fast filter left to the canonical distance
 };
 
@@ -144,6 +167,7 @@ class KMeansPasses {
   /// Closes the slot and returns its labels.
   virtual std::vector<std::int32_t> take_labels(int slot) = 0;
   /// One read of the block for all tasks: labels each row, moves changed rows between the sums.
+  /// Further reads for those that may look ahead.
   virtual void lloyd(RowBlock block, const Frame& frame, std::span<LloydTask<T>> tasks) = 0;
   /// The `count` rows of positive weight farthest from their centroid, farthest first, ties to the
   /// lowest row.

@@ -73,16 +73,18 @@ COTERIE_HD inline double silhouette_of(const MeanDistances& means, bool alone) {
 }
 
 /// out(i, j) = distance_between() of x's row i and y's row j, rounded once to T. Where x and y are
-/// one matrix, a row's distance to itself is 0.
+/// one matrix, a row's distance to itself is 0. Returns whether all values of x and y are finite;
+/// else out is left unsaid.
 template <class T>
-using PairwiseDistances = void (*)(MatrixView<const T> x, MatrixView<const T> y, Metric metric,
+using PairwiseDistances = bool (*)(MatrixView<const T> x, MatrixView<const T> y, Metric metric,
                                    MatrixView<T> out, const Context& ctx);
 
 /// The silhouette of some of x's rows, or of all of them where `rows` is empty, against all rows. A
 /// cluster's sum adds the Euclidean distances in the order of Grouping::rows, one at a time, so
-/// that every device gets the same bits.
+/// that every device gets the same bits. Returns whether all values of x are finite; else out is
+/// left unsaid.
 template <class T>
-using Silhouettes = void (*)(MatrixView<const T> x, const Grouping& groups,
+using Silhouettes = bool (*)(MatrixView<const T> x, const Grouping& groups,
                              std::span<const std::int64_t> rows, std::span<double> out,
                              const Context& ctx);
 

@@ -19,10 +19,17 @@ template <class T>
 using ScatterPass = Scatter (*)(MatrixView<const T> x, const std::vector<double>& shift,
                                 const Context& ctx);
 
-/// out(i, a) = sum over ascending j of (x(i, j) - mean[j]) * axes(a, j), in float64, rounded to T.
-/// Returns whether all those sums are finite, as none is of a row that is not.
+/// Rows moved, put onto axes and moved again: cols, axes x cols and axes values.
+struct Projection {
+  const std::vector<double>& shift;
+  MatrixView<const double> axes;
+  const std::vector<double>& offset;
+};
+
+/// out(i, a) = (sum over ascending j of (x(i, j) - shift[j]) * axes(a, j)) + offset[a], in float64,
+/// rounded to T. Returns whether all those sums are finite, as none is of a row that is not.
 template <class T>
-using ProjectPass = bool (*)(MatrixView<const T> x, const std::vector<double>& mean,
-                             MatrixView<const double> axes, MatrixView<T> out, const Context& ctx);
+using ProjectPass = bool (*)(MatrixView<const T> x, const Projection& onto, MatrixView<T> out,
+                             const Context& ctx);
 
 }  // namespace coterie

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "core/contract/block_tree.hpp"
 #include "coterie/distances.hpp"
 
 namespace coterie::cpu {
@@ -138,6 +139,49 @@ struct Leaves {
   /// whether all of these are finite. Axes: count x cols.
   bool (*project)(const double* tile, const double* mean, std::int64_t cols, const double* axes,
                   std::int64_t count, double* out);
+
+  /// Replaces what is missing (NaN) by 0; present: 0 there, else 1. Aligned, count a multiple of 8.
+  void (*split_missing)(double* tile, std::int64_t count, double* present);
+  /// From a tile split so: sums[r] = canonical squared distance of row r and a query over the
+  /// columns that both have, shared[r] = their number. The query has the `count` columns cols[].
+  void (*shared_distances)(const double* tile, const double* present, const std::int32_t* cols,
+                           const double* query, std::int64_t count, double* sums, double* shared);
+  /// The bits of the rows that have the column, whose sum is at most limit for each shared column.
+  /// present: the column of the tile above. An infinite limit passes all that share a column.
+  std::uint64_t (*maybe_donors)(const double* sums, const double* shared, const double* present,
+                                double limit);
+
+  /// Boxes lie as in a BlockTree, `low` and `high` are one member of a block, points are boxes of
+  /// no extent. The bits of the block's boxes that have a point whose value (FilterForm) to one in
+  /// the box from low to high may be at most `reach`; inside: those all of whose points have a
+  /// value of at most `sure` to all.
+  std::uint32_t (*boxes_within)(const float* low, const float* high, const float* block_low,
+                                const float* block_high, std::int64_t cols, FilterForm form,
+                                float sure, float reach, std::uint32_t* inside);
+  /// The smallest and largest values that a point of each box of the block may have to one in the
+  /// box from low to high. Aligned to 64 bytes.
+  void (*box_bounds)(const float* low, const float* high, const float* block_low,
+                     const float* block_high, std::int64_t cols, FilterForm form, float* nearest,
+                     float* farthest);
+  /// For each of the block of queries whose bit is set in wanted: near[q] = the bits of the block
+  /// of points of a value of at most `sure`, unsure[q] = of those above it and at most `reach`.
+  /// Returns the queries that have any unsure.
+  std::uint32_t (*pairs_within)(const float* queries, const float* points, std::int64_t cols,
+                                FilterForm form, std::uint32_t wanted, float sure, float reach,
+                                std::uint32_t* near, std::uint32_t* unsure);
+  /// For the same: values[q * kBlock + p] = the value of query q and point p, and below[q] = the
+  /// bits of those of at most limits[q]. Returns the queries that have any below; the values of
+  /// the others may be missing. values is aligned to 64 bytes.
+  std::uint32_t (*pair_values)(const float* queries, const float* points, std::int64_t cols,
+                               FilterForm form, std::uint32_t wanted, const float* limits,
+                               std::uint32_t* below, float* values);
+  /// The bits of the block of queries of which the box from low to high may have a point of a value
+  /// of at most limits[q]. limits is aligned to 64 bytes.
+  std::uint32_t (*queries_near_box)(const float* low, const float* high, const float* queries,
+                                    std::int64_t cols, FilterForm form, const float* limits);
+  /// Of values from 0 on, one that at least k are at most, and no more than `most` of them unless
+  /// more are equal to it. Writes up to a vector of values behind them, which are aligned.
+  float (*about_kth)(float* values, std::int64_t count, std::int64_t k, std::int64_t most);
 };
 
 /// The widest set that this processor has, or the one that COTERIE_SIMD names. Throws

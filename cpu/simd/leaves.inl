@@ -343,6 +343,9 @@ void tile_distances(const double* a, const double* b, std::int64_t cols, double*
 #include "cpu/simd/leaves_seeding.inl"
 #include "cpu/simd/leaves_sums.inl"
 #include "cpu/simd/leaves_bounds.inl"
+#include "cpu/simd/leaves_pairs.inl"
+#include "cpu/simd/leaves_queries.inl"
+#include "cpu/simd/leaves_donors.inl"
 
 }  // namespace
 
@@ -381,6 +384,15 @@ const Leaves& COTERIE_LEAVES_FUNCTION() {
       .shift_rows_f64 = shift_rows_f64,
       .add_products = add_products,
       .project = project,
+      .split_missing = split_missing,
+      .shared_distances = shared_distances,
+      .maybe_donors = maybe_donors,
+      .boxes_within = boxes_within,
+      .box_bounds = box_bounds,
+      .pairs_within = pairs_within,
+      .pair_values = pair_values,
+      .queries_near_box = queries_near_box,
+      .about_kth = about_kth,
   };
   return kLeaves;
 }

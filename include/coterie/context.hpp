@@ -29,9 +29,13 @@ struct Context {
 
   Device device = Device::Auto;
   int threads = 0;  // CPU threads; 0: num_threads()
+  /// The stream (a cudaStream_t) on which the caller queued what fills the arrays that it gives on
+  /// a GPU: the call comes after it. Null: the legacy default stream. Results are complete when the
+  /// call returns.
+  void* stream = nullptr;
   /// Asked often (several times a second) on the calling thread; true abandons the call.
   std::function<bool()> interrupted = {};
-  /// Told of every step, on the calling thread.
+  /// Told of every step, on the calling thread; a GPU may make several between.
   std::function<void(const Progress&)> progress = {};
 };
 

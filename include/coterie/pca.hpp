@@ -38,6 +38,13 @@ template <class T>
 void pca_transform(MatrixView<const T> x, const std::vector<double>& mean,
                    MatrixView<const double> axes, MatrixView<T> out, const Context& ctx = {});
 
+/// The way back: mean + x's coordinates along the axes, x.rows x axes.cols; guarantees and failures
+/// are pca_transform's.
+template <class T>
+void pca_inverse_transform(MatrixView<const T> x, const std::vector<double>& mean,
+                           MatrixView<const double> axes, MatrixView<T> out,
+                           const Context& ctx = {});
+
 extern template COTERIE_API Pca pca(MatrixView<const float>, const PcaParams&, const Context&);
 extern template COTERIE_API Pca pca(MatrixView<const double>, const PcaParams&, const Context&);
 extern template COTERIE_API void pca_transform(MatrixView<const float>, const std::vector<double>&,
@@ -46,5 +53,13 @@ extern template COTERIE_API void pca_transform(MatrixView<const float>, const st
 extern template COTERIE_API void pca_transform(MatrixView<const double>, const std::vector<double>&,
                                                MatrixView<const double>, MatrixView<double>,
                                                const Context&);
+extern template COTERIE_API void pca_inverse_transform(MatrixView<const float>,
+                                                       const std::vector<double>&,
+                                                       MatrixView<const double>, MatrixView<float>,
+                                                       const Context&);
+extern template COTERIE_API void pca_inverse_transform(MatrixView<const double>,
+                                                       const std::vector<double>&,
+                                                       MatrixView<const double>, MatrixView<double>,
+                                                       const Context&);
 
 }  // namespace coterie

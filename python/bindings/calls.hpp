@@ -38,14 +38,16 @@ class Watcher {
   std::optional<py::error_already_set> error_;
 };
 
-/// Calls `call(context)` without the GIL.
+/// Calls `call(context)` without the GIL, after what is queued on `stream` (Context::stream).
 template <class Call>
-auto run(Device device, const py::object& progress, Call&& call) {
+auto run(Device device, void* stream, const py::object& progress, Call&& call) {
   Watcher watcher(progress);
   try {
     auto result = [&] {
       py::gil_scoped_release unlocked;
-      return call(watcher.context(device));
+      Context context = watcher.context(device);
+      context.stream = stream;
+      return call(context);
     }();
     watcher.raise_pending();
     return result;
@@ -53,6 +55,12 @@ auto run(Device device, const py::object& progress, Call&& call) {
     watcher.raise_pending();
     throw;
   }
+}
+
+/// For arrays of the host.
+template <class Call>
+auto run(Device device, const py::object& progress, Call&& call) {
+  return run(device, nullptr, progress, call);
 }
 
 }  // namespace coterie::python

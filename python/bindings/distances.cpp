@@ -18,7 +18,7 @@ void bind(py::module_& m) {
          const py::object& progress) {
         const auto left = as_rows(x, "x"), right = as_rows(y, "y");
         const auto into = as_writable_rows(out, "out");
-        run(device, progress, [&](const Context& context) {
+        run(device, stream_of(x, y, out), progress, [&](const Context& context) {
           pairwise_distances<T>(left, right, metric, into, context);
           return true;
         });

@@ -3,9 +3,12 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "coterie/matrix.hpp"
@@ -21,8 +24,11 @@ struct GpuArray {
   T* data = nullptr;
   bool read_only = false;
   std::vector<std::int64_t> shape;
-  std::vector<std::int64_t> strides;  // bytes; empty: C order
+  std::vector<std::int64_t> strides;     // bytes; empty: C order
+  std::optional<std::uintptr_t> stream;  // on which it is filled; none: it is ready
 };
+
+inline constexpr std::uintptr_t kLegacyStream = 1;  // 0 names it too
 
 /// Throws std::invalid_argument unless x is a matrix whose rows lie one after another in memory,
 /// possibly with room between them.
@@ -53,7 +59,36 @@ GpuArray<T> read_interface(const py::dict& interface) {
   if (interface.contains("strides") && !interface["strides"].is_none()) {
     array.strides = interface["strides"].cast<std::vector<std::int64_t>>();
   }
+  // Versions before 3 did not say it.
+  const py::object stream =
+      interface.contains("stream") ? py::object(interface["stream"]) : py::int_(kLegacyStream);
+  if (!stream.is_none()) array.stream = std::max(stream.cast<std::uintptr_t>(), kLegacyStream);
   return array;
+}
+
+template <class T>
+std::optional<std::uintptr_t> own_stream(const GpuArray<T>& x) {
+  return x.stream;
+}
+template <class T>
+std::optional<std::uintptr_t> own_stream(const std::variant<py::array_t<T, 0>, GpuArray<T>>& x) {
+  const auto* on_gpu = std::get_if<GpuArray<T>>(&x);
+  return on_gpu == nullptr ? std::nullopt : on_gpu->stream;
+}
+
+/// For Context::stream: where a call on these arrays has to queue up.
+template <class... Arrays>
+void* stream_of(const Arrays&... arrays) {
+  std::optional<std::uintptr_t> stream;
+  for (const std::optional<std::uintptr_t>& own : {own_stream(arrays)...}) {
+    if (stream && own && *stream != *own) {
+      throw std::invalid_argument("arrays on a GPU must come from one stream, got streams " +
+                                  std::to_string(*stream) + " and " + std::to_string(*own) +
+                                  ": make one stream current in all libraries");
+    }
+    if (own) stream = own;
+  }
+  return reinterpret_cast<void*>(stream.value_or(kLegacyStream));
 }
 
 }  // namespace coterie::python

@@ -64,7 +64,7 @@ void bind_sweep(py::module_& m) {
                                   .tolerance = tolerance,
                                   .seed = seed,
                                   .weights = as_values(weights, "weights")};
-        return to_fits(run(device, progress, [&](const Context& context) {
+        return to_fits(run(device, stream_of(x), progress, [&](const Context& context) {
           return kmeans_sweep<T>(rows, sweep, params, context);
         }));
       },
@@ -84,7 +84,7 @@ void bind_plusplus(py::module_& m) {
                                   .trials = trials,
                                   .seed = seed,
                                   .weights = as_values(weights, "weights")};
-        return to_numpy(run(device, progress, [&](const Context& context) {
+        return to_numpy(run(device, stream_of(x), progress, [&](const Context& context) {
           return kmeans_plusplus<T>(rows, params, context);
         }));
       },
@@ -105,7 +105,7 @@ void bind_predict(py::module_& m) {
             rows.memory != Memory::Device) {
           throw std::invalid_argument("labels must lie in host memory, where x does");
         }
-        run(device, progress, [&](const Context& context) {
+        run(device, stream_of(x, labels), progress, [&](const Context& context) {
           predict<T>(rows, centres, out, context);
           return true;
         });
@@ -122,7 +122,7 @@ void bind_assign(py::module_& m) {
          const py::object& progress) {
         const auto rows = as_rows(x, "x"), centres = as_rows(centroids, "centroids");
         const auto of_rows = as_values(weights, "weights");
-        auto result = run(device, progress, [&](const Context& context) {
+        auto result = run(device, stream_of(x), progress, [&](const Context& context) {
           return assign<T>(rows, centres, of_rows, context);
         });
         return std::pair(to_numpy(std::move(result.labels)), result.inertia);

@@ -22,7 +22,7 @@ void bind_silhouette(py::module_& m) {
          const py::object& progress) {
         const auto rows = as_rows(x, "x");
         const auto of_rows = as_values(labels, "labels");
-        return to_numpy(run(device, progress, [&](const Context& context) {
+        return to_numpy(run(device, stream_of(x), progress, [&](const Context& context) {
           return silhouette_samples<T>(rows, of_rows, metric, context);
         }));
       },
@@ -34,7 +34,7 @@ void bind_silhouette(py::module_& m) {
          Metric metric, Device device, const py::object& progress) {
         const auto rows = as_rows(x, "x");
         const auto of_rows = as_values(labels, "labels");
-        const auto estimate = run(device, progress, [&](const Context& context) {
+        const auto estimate = run(device, stream_of(x), progress, [&](const Context& context) {
           return silhouette_sampled<T>(rows, of_rows, sample_size, seed, metric, context);
         });
         return std::pair(estimate.value, estimate.standard_error);
@@ -55,7 +55,7 @@ void bind_index(py::module_& m, const char* name, Index<T> index) {
               const py::object& progress) {
         const auto rows = as_rows(x, "x");
         const auto of_rows = as_values(labels, "labels");
-        return run(device, progress,
+        return run(device, stream_of(x), progress,
                    [&](const Context& context) { return index(rows, of_rows, context); });
       },
       py::arg("x").noconvert(), py::arg("labels").noconvert(), py::kw_only(), py::arg("device"),
@@ -72,7 +72,7 @@ void bind_gap(py::module_& m) {
         const auto rows = as_rows(x, "x");
         const GapParams params{
             .references = references, .box = box, .kmeans = {.restarts = restarts, .seed = seed}};
-        auto gap = run(device, progress, [&](const Context& context) {
+        auto gap = run(device, stream_of(x), progress, [&](const Context& context) {
           return gap_statistic<T>(rows, clusters, params, context);
         });
         return std::tuple(to_numpy(std::move(gap.gap)), to_numpy(std::move(gap.standard_error)),

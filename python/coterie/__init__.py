@@ -8,18 +8,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from coterie import metrics
     from coterie._core import DeviceUnavailableError
+    from coterie._dbscan import DBSCAN, dbscan
     from coterie._info import __version__, build_info, devices, show_versions
     from coterie._kmeans import KMeans
+    from coterie._knn_imputer import KNNImputer
+    from coterie._neighbors import NearestNeighbors
     from coterie._pca import PCA
     from coterie._sweep import kmeans_plusplus, kmeans_sweep
     from coterie._threads import num_threads, set_num_threads
 
 __all__ = [
+    "DBSCAN",
     "PCA",
     "DeviceUnavailableError",
     "KMeans",
+    "KNNImputer",
+    "NearestNeighbors",
     "__version__",
     "build_info",
+    "dbscan",
     "devices",
     "kmeans_plusplus",
     "kmeans_sweep",
@@ -32,11 +39,15 @@ __all__ = [
 # Looked up when first asked for, so that the parts of the package that only move tables about load
 # neither the engine nor scikit-learn.
 _HOMES = {
+    "DBSCAN": "_dbscan",
     "DeviceUnavailableError": "_core",
     "KMeans": "_kmeans",
+    "KNNImputer": "_knn_imputer",
+    "NearestNeighbors": "_neighbors",
     "PCA": "_pca",
     "__version__": "_info",
     "build_info": "_info",
+    "dbscan": "_dbscan",
     "devices": "_info",
     "kmeans_plusplus": "_sweep",
     "kmeans_sweep": "_sweep",

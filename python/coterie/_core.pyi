@@ -1,6 +1,6 @@
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any, Protocol, TypeVar, final
+from typing import Any, Generic, Protocol, TypeVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,14 @@ class Metric(Enum):
     cosine = 2
     manhattan = 3
     chebyshev = 4
+
+class NeighborMetric(Enum):
+    euclidean = 0
+    manhattan = 1
+    chebyshev = 2
+    minkowski = 3
+    cosine = 4
+    haversine = 5
 
 class ReferenceBox(Enum):
     features = 0
@@ -67,6 +75,12 @@ class KMeansFit:
     def passes(self) -> int: ...
 
 @final
+class DlpackArray:
+    def __init__(self, capsule: object) -> None: ...
+    @property
+    def interface(self) -> dict[str, Any]: ...
+
+@final
 class PrincipalAxes:
     @property
     def mean(self) -> NDArray[np.float64]: ...
@@ -76,6 +90,47 @@ class PrincipalAxes:
     def components(self) -> NDArray[np.float64]: ...
     @property
     def total_variance(self) -> float: ...
+
+class _NeighborTree(Generic[_Float]):
+    def nearest(
+        self,
+        queries: NDArray[_Float] | _CudaArray,
+        *,
+        k: int,
+        device: Device,
+        progress: _Progress = None,
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
+    def nearest_others(
+        self, *, k: int, device: Device, progress: _Progress = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
+    def within(
+        self,
+        queries: NDArray[_Float] | _CudaArray,
+        *,
+        radius: float,
+        device: Device,
+        progress: _Progress = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]: ...
+    def others_within(
+        self, *, radius: float, device: Device, progress: _Progress = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]: ...
+
+@final
+class NeighborTree32(_NeighborTree[np.float32]): ...
+
+@final
+class NeighborTree64(_NeighborTree[np.float64]): ...
+
+class _DbscanPredictor(Generic[_Float]):
+    def predict(
+        self, queries: NDArray[_Float], *, device: Device, progress: _Progress = None
+    ) -> _Labels: ...
+
+@final
+class DbscanPredictor32(_DbscanPredictor[np.float32]): ...
+
+@final
+class DbscanPredictor64(_DbscanPredictor[np.float64]): ...
 
 def version() -> str: ...
 def simd_level() -> str: ...
@@ -174,6 +229,72 @@ def pca_transform(
     mean: NDArray[np.float64],
     axes: NDArray[np.float64],
     out: NDArray[_Float] | _CudaArray,
+    device: Device,
+    progress: _Progress = None,
+) -> None: ...
+def pca_inverse_transform(
+    x: NDArray[_Float] | _CudaArray,
+    *,
+    mean: NDArray[np.float64],
+    axes: NDArray[np.float64],
+    out: NDArray[_Float] | _CudaArray,
+    device: Device,
+    progress: _Progress = None,
+) -> None: ...
+def neighbor_tree(
+    x: NDArray[_Float] | _CudaArray,
+    *,
+    metric: NeighborMetric,
+    p: float,
+    device: Device,
+    progress: _Progress = None,
+) -> NeighborTree32 | NeighborTree64: ...
+def dbscan(
+    x: NDArray[_Float] | _CudaArray,
+    *,
+    weights: _Weights,
+    eps: float,
+    min_samples: int,
+    metric: NeighborMetric,
+    p: float,
+    device: Device,
+    progress: _Progress = None,
+) -> tuple[_Labels, NDArray[np.int64]]: ...
+def dbscan_precomputed(
+    distances: NDArray[_Float],
+    *,
+    weights: _Weights,
+    eps: float,
+    min_samples: int,
+    progress: _Progress = None,
+) -> tuple[_Labels, NDArray[np.int64]]: ...
+def dbscan_graph(
+    starts: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    distances: NDArray[np.float64],
+    *,
+    weights: _Weights,
+    eps: float,
+    min_samples: int,
+    progress: _Progress = None,
+) -> tuple[_Labels, NDArray[np.int64]]: ...
+def dbscan_predictor(
+    core: NDArray[_Float],
+    labels: _Labels,
+    *,
+    eps: float,
+    metric: NeighborMetric,
+    p: float,
+    device: Device,
+    progress: _Progress = None,
+) -> DbscanPredictor32 | DbscanPredictor64: ...
+def knn_impute(
+    x: NDArray[_Float],
+    queries: NDArray[_Float],
+    *,
+    neighbors: int,
+    distance_weights: bool,
+    out: NDArray[_Float],
     device: Device,
     progress: _Progress = None,
 ) -> None: ...

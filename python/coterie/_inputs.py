@@ -64,13 +64,17 @@ def check_gpu_rows(X: Any, name: str = "X") -> GpuArray:
     return rows.packed(rows.dtype if rows.dtype in FLOATS else np.float64)
 
 
-def check_rows(X: Any, name: str = "X", *, finite: bool = True) -> Any:
+def check_rows(X: Any, name: str = "X", *, finite: bool = True, sparse: bool = True) -> Any:
     """A float32 or float64 matrix, a CSR one, or one on a GPU; for functions. Finite, unless the
     caller has the engine see to that, or it is on a GPU."""
     if is_on_gpu(X):
         return check_gpu_rows(X, name)
     return check_array(
-        adopt(X), accept_sparse="csr", dtype=FLOATS, input_name=name, ensure_all_finite=finite
+        adopt(X),
+        accept_sparse="csr" if sparse else False,
+        dtype=FLOATS,
+        input_name=name,
+        ensure_all_finite=finite,
     )
 
 
@@ -92,17 +96,17 @@ def check_rows_of(estimator: BaseEstimator, X: Any, *, reset: bool, finite: bool
 
 @contextmanager
 def finite_by_engine(
-    X: Any, name: str = "X", estimator: BaseEstimator | None = None
+    X: Any, Y: Any = None, *, estimator: BaseEstimator | None = None
 ) -> Iterator[None]:
     """Around engine calls on rows checked with ``finite=False``: the engine reads them anyway and
     refuses what is not finite; only then are they read again, to say it as scikit-learn does."""
     try:
         yield
     except ValueError:
-        if isinstance(X, GpuArray):
-            raise
         who = None if estimator is None else type(estimator).__name__
-        assert_all_finite(X, input_name=name, estimator_name=who)
+        for name, rows in (("X", X), ("Y", Y)):
+            if rows is not None and not isinstance(rows, GpuArray):
+                assert_all_finite(rows, input_name=name, estimator_name=who)
         raise
 
 

@@ -176,7 +176,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     def transform(self, X: Any) -> Any:
         """Distance of each row to each centre."""
         check_is_fitted(self)
-        return self._distances(check_rows_of(self, X, reset=False))
+        X = check_rows_of(self, X, reset=False, finite=False)
+        with finite_by_engine(X, estimator=self):
+            return self._distances(X)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Minus the inertia that X has with the fitted centres."""

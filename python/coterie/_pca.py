@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -17,7 +18,7 @@ from sklearn.base import (
 )
 from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from coterie import _core
 from coterie._gpu import GpuArray, empty_beside, is_on_gpu, same_kind
@@ -26,6 +27,7 @@ from coterie._inputs import (
     Matrix,
     adopt,
     as_device,
+    check_rows,
     check_rows_of,
     dense,
     finite_by_engine,
@@ -78,8 +80,9 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     Notes
     -----
     Sparse X is written out as a dense copy in ``fit``, and block by block in ``transform``.
-    X on a GPU (CuPy, PyTorch, ``__cuda_array_interface__``) is used where it lies, by "auto" too;
-    ``transform`` returns what it is given, a CuPy or PyTorch array, attributes are NumPy.
+    X on a GPU (CuPy, PyTorch, ``__cuda_array_interface__``, DLPack) is used where it lies, by
+    "auto" too; ``transform`` and ``inverse_transform`` return the kind of array that they are
+    given, attributes are NumPy.
     """
 
     _parameter_constraints = {  # noqa: RUF012
@@ -152,16 +155,20 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         with finite_by_engine(X, estimator=self):
             return self._project(X)
 
-    def inverse_transform(self, X: Any) -> Matrix:
+    def inverse_transform(self, X: Any) -> Any:
         """Rows in the space of the features whose ``transform`` is X."""
         check_is_fitted(self)
-        X = check_array(X, input_name="X", dtype=FLOATS)
-        axes = self.components_
+        X = check_rows(X, finite=False, sparse=False)
+        if X.shape[1] != self.n_components_:
+            raise ValueError(
+                f"X must have one column for each of the {self.n_components_} components, got "
+                f"{X.shape[1]}"
+            )
+        axes = self.components_.astype(np.float64)
         if self.whiten:
-            axes = np.sqrt(self.explained_variance_)[:, np.newaxis] * axes
-        original: Matrix = X @ axes
-        original += self.mean_
-        return original
+            axes *= np.sqrt(self.explained_variance_)[:, np.newaxis]
+        with finite_by_engine(X, estimator=self):
+            return self._carry(_core.pca_inverse_transform, X, axes, axes.shape[1])
 
     def get_covariance(self) -> Matrix:
         """Covariance of the features under the model: the kept axes, and noise everywhere."""
@@ -250,23 +257,28 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return above * self.explained_variance_ if self.whiten else above
 
     def _project(self, X: Any) -> Any:
-        dtype = np.result_type(X.dtype, self.components_.dtype)
         axes = self.components_.astype(np.float64)
         if self.whiten:
             # An axis without variance must not divide by zero.
             deviation = np.sqrt(self.explained_variance_)
             axes /= np.maximum(deviation, np.finfo(deviation.dtype).eps)[:, np.newaxis]
-        mean = self.mean_.astype(np.float64)
-        out = empty_beside(X, (X.shape[0], self.n_components_), dtype)
         if self.n_components_ == 0:
             if not isinstance(X, GpuArray):
                 assert_all_finite(X, input_name="X", estimator_name="PCA")
-            return same_kind(X, out)
-        for block, rows in row_blocks(X.tocsr() if issparse(X) else X, dtype):
-            _core.pca_transform(
-                rows, mean=mean, axes=axes, out=out[block], device=as_device(self.device)
-            )
+            return same_kind(X, empty_beside(X, (X.shape[0], 0), self._dtype_with(X)))
+        return self._carry(_core.pca_transform, X.tocsr() if issparse(X) else X, axes, len(axes))
+
+    def _carry(self, there: Callable[..., None], X: Any, axes: Matrix, cols: int) -> Any:
+        """What the engine makes of the rows: an array of that many columns."""
+        dtype = self._dtype_with(X)
+        mean = self.mean_.astype(np.float64)
+        out = empty_beside(X, (X.shape[0], cols), dtype)
+        for block, rows in row_blocks(X, dtype):
+            there(rows, mean=mean, axes=axes, out=out[block], device=as_device(self.device))
         return same_kind(X, out)
+
+    def _dtype_with(self, X: Any) -> np.dtype[Any]:
+        return np.result_type(X.dtype, self.components_.dtype)
 
     @property
     def _n_features_out(self) -> int:

@@ -14,9 +14,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from coterie.segmentation.errors import InputError
 from coterie.segmentation.progress import Progress
+from coterie.segmentation.results import NOISE
 
 if TYPE_CHECKING:
+    from coterie.segmentation.cluster import Clustered
     from coterie.segmentation.run import RunResult
+
+_SHOWN = 50  # clusters that get a line of their own
 
 
 class _Parser(argparse.ArgumentParser):
@@ -125,11 +129,26 @@ def _add_cluster(commands: Any) -> None:
     parser = _command(commands, "cluster", _cluster, "Clusters the rows of any table.")
     parser.add_argument("file", type=Path, help="Parquet or CSV")
     parser.add_argument("--columns", required=True, metavar="A,B,...", help="numeric columns")
+    parser.add_argument(
+        "--algorithm", choices=("kmeans", "dbscan"), default="kmeans", help="default: %(default)s"
+    )
     parser.add_argument("--k", default="auto", help="how many clusters, or auto (the default)")
     parser.add_argument(
         "--k-range", type=int, nargs=2, default=(2, 10), metavar=("LOW", "HIGH"), help="for auto"
     )
     parser.add_argument("--min-stability", type=float, default=0.9, help="for auto")
+    parser.add_argument(
+        "--eps",
+        type=float,
+        help="for dbscan: how near is near, in standard deviations (or, with --no-scale, in the "
+        "columns' units); default: where the curve of the distances bends",
+    )
+    parser.add_argument(
+        "--min-samples",
+        type=int,
+        help="for dbscan: how many rows within eps make a dense place; default: twice the number "
+        "of columns, 4 at least",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--no-scale", action="store_true", help="take the columns as they are, not as z-scores"
@@ -180,7 +199,11 @@ def _tell(result: RunResult, args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(_as_json(result), indent=2))
     elif not args.quiet:
-        print(f"{result.customers:,} customers in {len(result.segments)} segments:")
+        groups = [s for s in result.segments if s.id != NOISE]
+        outliers = result.customers - sum(s.size for s in groups)
+        beside = f" and {outliers:,} outliers" if outliers else ""
+        several = f"{len(groups)} segment{'' if len(groups) == 1 else 's'}"
+        print(f"{result.customers:,} customers in {several}{beside}:")
         width = max(len(segment.name) for segment in result.segments)
         for s in result.segments:
             revenue = ""
@@ -204,9 +227,10 @@ def _as_json(result: RunResult) -> dict[str, Any]:
         "simulated": result.simulated,
         "customers": result.customers,
         "revenue": result.revenue,
-        "k": len(result.segments),
+        "k": sum(s.id != NOISE for s in result.segments),
         "k_choice": None if result.k_choice is None else as_json(result.k_choice),
-        "segments": [asdict(segment) for segment in result.segments],
+        "density": None if result.density is None else as_json(result.density),
+        "segments": [as_json(segment) for segment in result.segments],
         "stages": [asdict(stage) for stage in result.stages],
         "warnings": list(result.warnings),
         "seconds": round(result.seconds, 3),
@@ -239,12 +263,15 @@ def _cluster(args: argparse.Namespace) -> None:
     from coterie.segmentation.config import segment_settings
     from coterie.segmentation.manifest import as_json
 
+    given = {"eps": args.eps, "min_samples": args.min_samples}
     settings = segment_settings(
         {
+            "algorithm": args.algorithm,
             "k": args.k if args.k == "auto" or not args.k.isdecimal() else int(args.k),
             "k_range": list(args.k_range),
             "min_stability": args.min_stability,
             "seed": args.seed,
+            **{key: value for key, value in given.items() if value is not None},
         },
     )
     columns = [name.strip() for name in args.columns.split(",") if name.strip()]
@@ -262,13 +289,26 @@ def _cluster(args: argparse.Namespace) -> None:
             "sizes": result.sizes,
             "inertia": result.inertia,
             "k_choice": None if result.k_choice is None else as_json(result.k_choice),
+            "density": None if result.density is None else as_json(result.density),
         }
         print(json.dumps({**told, "output": str(args.output)}, indent=2))
     elif not args.quiet:
-        if result.k_choice is not None:
-            i = result.k_choice.ks.index(len(result.sizes))
-            stability = f"{result.k_choice.stability[i]:.3f}, floor {settings.min_stability}"
-            print(f"{len(result.sizes)} clusters: stability {stability}")
-        for label, size in enumerate(result.sizes):
-            print(f"{size:10,}  cluster {label}")
-        print(f"{result.rows:,} rows labelled: {args.output}")
+        _tell_clusters(result, args.output, settings.min_stability)
+
+
+def _tell_clusters(result: Clustered, output: Path, min_stability: float) -> None:
+    from coterie.segmentation.density import found
+
+    if result.k_choice is not None:
+        i = result.k_choice.ks.index(len(result.sizes))
+        stability = f"{result.k_choice.stability[i]:.3f}, floor {min_stability}"
+        print(f"{len(result.sizes)} clusters: stability {stability}")
+    if result.density is not None:
+        print(found(result.density))
+    for label, size in enumerate(result.sizes[:_SHOWN]):
+        print(f"{size:10,}  cluster {label}")
+    if len(result.sizes) > _SHOWN:
+        print(f"{sum(result.sizes[_SHOWN:]):10,}  in {len(result.sizes) - _SHOWN:,} more clusters")
+    if result.density is not None:
+        print(f"{result.density.noise:10,}  noise (label -1)")
+    print(f"{result.rows:,} rows labelled: {output}")

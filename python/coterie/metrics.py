@@ -188,7 +188,7 @@ def pairwise_distances(
     The result has the dtype of X and Y, float64 if they differ, and is written into ``out`` if
     that is given: an array of this dtype and of shape (rows of X, rows of Y) with contiguous rows.
     """
-    left, right = _check_pair(X, Y)
+    left, right = _check_pair(X, Y, finite=False)
     shape = (left.shape[0], right.shape[0])
     if is_on_gpu(out):
         out = GpuArray(out)
@@ -199,9 +199,10 @@ def pairwise_distances(
             f"out must be {left.dtype} with contiguous rows and shape {shape}, got {out.dtype} "
             f"with strides {out.strides} and shape {out.shape}"
         )
-    _core.pairwise_distances(
-        left, right, metric=_as_metric(metric), out=out, device=as_device(device)
-    )
+    with finite_by_engine(left, right):
+        _core.pairwise_distances(
+            left, right, metric=_as_metric(metric), out=out, device=as_device(device)
+        )
     return same_kind(left, out)
 
 
@@ -217,7 +218,7 @@ def pairwise_distances_chunked(
 
     Without ``rows``, a block takes about 64 MiB.
     """
-    left, right = _check_pair(X, Y)
+    left, right = _check_pair(X, Y, finite=True)
     if rows is None:
         rows = max(1, _BLOCK_BYTES // max(1, right.shape[0] * right.itemsize))
     if rows < 1:
@@ -268,12 +269,12 @@ def _empty(shape: tuple[int, int], dtype: np.dtype[Any]) -> Matrix:
     return memory[start : start + size].view(dtype).reshape(shape)
 
 
-def _check_pair(X: Any, Y: Any) -> tuple[Any, Any]:
-    X = check_rows(X)
+def _check_pair(X: Any, Y: Any, *, finite: bool) -> tuple[Any, Any]:
+    X = check_rows(X, finite=finite)
     if Y is None:
         left = dense(X)
         return left, left
-    Y = check_rows(Y, "Y")
+    Y = check_rows(Y, "Y", finite=finite)
     if X.shape[1] != Y.shape[1]:
         raise ValueError(f"X and Y must have as many columns, got {X.shape[1]} and {Y.shape[1]}")
     dtype = np.result_type(X.dtype, Y.dtype)

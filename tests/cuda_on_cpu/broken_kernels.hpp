@@ -4,6 +4,7 @@
 
 #include "cuda/async_copy.cuh"
 #include "cuda/buffer.cuh"
+#include "cuda/dbscan_parents.cuh"
 #include "cuda/reduce.cuh"
 
 namespace coterie::cuda {
@@ -51,6 +52,35 @@ __global__ void fetch_kernel(const int* in, int* out) {
     if (fault != CopyFault::NoBarrier) __syncthreads();
     out[round * kThreads + threadIdx.x] = tile[(threadIdx.x + 1) % kThreads];
   }
+}
+
+enum class UnionFault { None, NoAtomic, LooksTooEarly };
+
+/// The parents of a union-find; the broken ones are linked as if no other thread linked.
+template <UnionFault fault>
+struct LinkedParents : Parents {
+  __device__ std::int32_t exchange(std::int32_t i, std::int32_t expected, std::int32_t parent) {
+    if (fault != UnionFault::NoAtomic) return Parents::exchange(i, expected, parent);
+    const std::int32_t found = parents[i];
+    if (found == expected) parents[i] = parent;
+    return found;
+  }
+};
+
+/// A warp unites its last row with all others; or looks for the roots, and then links what may be
+/// roots no more.
+template <UnionFault fault>
+__global__ void star_kernel(std::int32_t* rows) {
+  LinkedParents<fault> parents{{rows}};
+  const auto row = static_cast<std::int32_t>(threadIdx.x);
+  constexpr std::int32_t kLast = kWarp - 1;
+  if (fault != UnionFault::LooksTooEarly) {
+    unite(parents, row, kLast);
+    return;
+  }
+  const std::int32_t root = find_root(parents, kLast);
+  __syncwarp();
+  if (row != root) parents.store(root, row);
 }
 
 }  // namespace coterie::cuda

@@ -88,6 +88,14 @@ TEST(BrokenKernelsDeathTest, ThreadSanitizerSeesAPlusWhereAnAtomicIsNeeded) {
   EXPECT_EXIT(count(count_of_blocks_kernel<true>, 6, &sum), racing, kRace);
 }
 
+TEST(BrokenKernelsDeathTest, ThreadSanitizerSeesAUnionWithoutAnAtomic) {
+  std::vector<std::int32_t> rows(kWarp);
+  for (int i = 0; i < kWarp; ++i) rows[static_cast<std::size_t>(i)] = i;
+  EXPECT_EXIT(count(star_kernel<UnionFault::None>, 1, rows.data()), testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(count(star_kernel<UnionFault::NoAtomic>, 1, rows.data()), testing::ExitedWithCode(66),
+              kRace);
+}
+
 TEST(BrokenKernelsDeathTest, ThreadSanitizerSeesAMissingBarrier) {
   std::vector<unsigned> in(kThreads), out(kThreads);
   Word sum = 0;

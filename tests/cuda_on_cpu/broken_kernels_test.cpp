@@ -197,6 +197,24 @@ TEST(BrokenKernels, AsynchronousCopyTakenForGrantedGivesWrongNumbers) {
 }
 #endif
 
+/// The root of each row.
+template <UnionFault fault>
+std::vector<std::int32_t> star() {
+  std::vector<std::int32_t> rows(kWarp);
+  std::iota(rows.begin(), rows.end(), 0);
+  launch(star_kernel<fault>, 1, kWarp, 0, nullptr, rows.data());
+  LinkedParents<UnionFault::None> parents{{rows.data()}};
+  std::vector<std::int32_t> roots;
+  for (std::int32_t i = 0; i < kWarp; ++i) roots.push_back(find_root(parents, i));
+  return roots;
+}
+
+TEST(BrokenKernels, UnionThatLinksARootSeenEarlierLosesLinks) {
+  const std::vector<std::int32_t> expected(kWarp, 0);
+  EXPECT_EQ(wrong_orders(star<UnionFault::None>, expected), 0);
+  EXPECT_EQ(wrong_orders(star<UnionFault::LooksTooEarly>, expected), 3);
+}
+
 TEST(BrokenKernels, MisalignedAsynchronousCopyIsAnError) {
   const std::vector<int> in(5);
   launch(misaligned_copy_kernel, 1, 1, 0, nullptr, in.data());

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cuda/buffer.cuh"
+#include "cuda/dbscan_parents.cuh"
 #include "cuda/reduce.cuh"
 #include "tests/cuda_on_cpu/cuda_on_cpu_test.hpp"
 
@@ -58,6 +59,21 @@ __global__ void warp_kernel(std::int64_t* sums, double* largest, unsigned* ballo
   sums[i] = warp_sum(i);
   largest[i] = warp_max(-static_cast<double>(i));
   ballots[i] = __ballot_sync(kAllLanes, i % 3 == 0);
+}
+
+/// A warp hears from its lane 5; each thread counts to the first bit of its number.
+__global__ void broadcast_kernel(int* from_lane, unsigned* first_bits) {
+  const int mine = 100 + static_cast<int>(threadIdx.x);
+  from_lane[threadIdx.x] = __shfl_sync(kAllLanes, mine, 5);
+  first_bits[threadIdx.x] = static_cast<unsigned>(__ffs(threadIdx.x));
+}
+
+/// Threads of all blocks want the place; a chain of rows becomes one component.
+__global__ void exchange_kernel(int* place, int* winners, std::int32_t* rows) {
+  const int me = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) + 1;
+  if (atomicCAS(place, 0, me) == 0) atomicAdd(winners, me);
+  Parents parents{rows};
+  unite(parents, me - 1, me);
 }
 
 __global__ void half_warps_kernel(int* out) {
@@ -139,6 +155,35 @@ TEST_P(CudaRules, WarpOperationsSeeEveryLane) {
     ASSERT_EQ(sum[i], i < 32 ? 31 * 16 : 31 * 16 + 32 * 32);
     ASSERT_EQ(most[i], i < 32 ? 0 : -32);
     ASSERT_EQ(ballot[i], i < 32 ? 0x49249249U : 0x92492492U);  // multiples of 3
+  }
+}
+
+TEST_P(CudaRules, OneLaneSpeaksToAll) {
+  const OnDevice<int> from_lane(64);
+  const OnDevice<unsigned> first_bits(64);
+  launch(broadcast_kernel, 1, 64, 0, nullptr, from_lane.data(), first_bits.data());
+  const auto found = from_lane.values();
+  for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(found[i], i < 32 ? 105 : 137);
+  const auto bits = first_bits.values();
+  EXPECT_EQ((std::vector<unsigned>(bits.begin(), bits.begin() + 9)),
+            (std::vector<unsigned>{0, 1, 2, 1, 3, 1, 2, 1, 4}));
+}
+
+TEST_P(CudaRules, OneThreadExchangesAndAllUnite) {
+  std::vector<std::int32_t> numbers(401);
+  std::iota(numbers.begin(), numbers.end(), 0);
+  const OnDevice<int> place(1), winners(1);
+  const OnDevice<std::int32_t> rows(numbers);
+  launch(exchange_kernel, 4, 100, 0, nullptr, place.data(), winners.data(), rows.data());
+  EXPECT_EQ(place.values(), winners.values());
+  EXPECT_NE(place.values()[0], 0);
+  const auto parents = rows.values();
+  for (std::size_t i = 0; i <= 400; ++i) {  // every path leads to row 0
+    std::size_t at = i;
+    for (std::size_t steps = 0; at != 0 && steps <= 400; ++steps) {
+      at = static_cast<std::size_t>(parents[at]);
+    }
+    EXPECT_EQ(at, 0U);
   }
 }
 

@@ -23,8 +23,9 @@
 //   above all: a fiber runs until it waits.
 // - the memory model: fences, lanes of a warp that run apart, values seen late, what an atomic
 //   orders besides itself.
-// - concurrency: streams, copies and kernels are all done when the call returns. Blocks of a grid
-//   run one after the other, so one that waits for another never ends.
+// - concurrency: kernels and copies are all done when the call returns, but for copies from
+//   page-locked memory, which are put off until they are waited for. Blocks of a grid run one after
+//   the other, so one that waits for another never ends.
 // - accesses outside one part of dynamic shared memory that stay inside the whole of it.
 // - the arithmetic of tensor cores beyond what NVIDIA promises: here sums go by ascending column
 //   and are cut off, not rounded.

@@ -7,7 +7,7 @@
 #include <set>
 #include <vector>
 
-#include "cuda/buffer.cuh"
+#include "cuda/upload.cuh"
 #include "tests/cuda_on_cpu/cuda_on_cpu_test.hpp"
 
 namespace coterie::cuda {
@@ -72,6 +72,21 @@ TEST(Layer, MemoryRunsOutWhereTheEnvironmentSays) {
   }
   EXPECT_NO_THROW(Buffer<double>(125, nullptr));  // the first was given back
   unsetenv("COTERIE_EMULATED_MEMORY");
+}
+
+TEST(Layer, PageLockedMemoryRunsOutWhereTheEnvironmentSays) {
+  setenv("COTERIE_EMULATED_PINNED", "99", 1);
+  PinnedChunk chunk;
+  try {
+    chunk.refill(100);
+    FAIL() << "no error";
+  } catch (const std::bad_alloc& error) {
+    EXPECT_STREQ(error.what(),
+                 "out of page-locked host memory for copies to the GPU: 100 bytes were needed; "
+                 "take device=\"cpu\"");
+  }
+  unsetenv("COTERIE_EMULATED_PINNED");
+  EXPECT_NE(chunk.refill(100), nullptr);
 }
 
 }  // namespace

@@ -151,8 +151,8 @@ def test_a_run_names_what_is_missing_and_writes_what_it_measured(monkeypatch, tm
 
 def test_an_unknown_case_is_refused(monkeypatch):
     monkeypatch.setattr(gpu, "require_gpu", lambda: None)
-    with pytest.raises(SystemExit, match="--case must be part of a case's name, got 'dbscan'"):
-        gpu.main(["--case", "dbscan"])
+    with pytest.raises(SystemExit, match="--case must be part of a case's name, got 'HDBSCAN'"):
+        gpu.main(["--case", "HDBSCAN"])
 
 
 def test_every_case_has_this_engine_a_peer_and_a_name_of_its_own():

@@ -9,8 +9,23 @@ import numpy as np
 import pytest
 
 from bench.peers import __main__ as peers
-from bench.peers import distances, kmeans, libraries, measure, measures, pca, table, worker
+from bench.peers import (
+    dbscan,
+    distances,
+    imputer,
+    kmeans,
+    libraries,
+    measure,
+    measures,
+    neighbors,
+    pca,
+    table,
+    worker,
+)
+from bench.peers.case import Data, make
 from bench.peers.cases import all_cases
+
+DENSE = Data(3_000, 3, 5, spread=0.05, noise=0.3)
 
 SMALL = {
     case.name: case
@@ -20,6 +35,10 @@ SMALL = {
         kmeans.whole_fit(3_000, 4, 5, False),
         kmeans.sweep(3_000, 4),
         kmeans.predict(6_000, 4, 5, False),
+        dbscan.fit(DENSE, 0.06, 10),
+        dbscan.growth(3_000, 2),
+        neighbors.nearest(DENSE, 16, "kd_tree", False),
+        imputer.impute(Data(600, 6, missing=0.1), 5, False),
         pca.fit_transform(3_000, 8, 3, False),
         measures.silhouette(900, 4, 3, False),
         measures.score("Davies-Bouldin", "davies_bouldin_score", 900, 4, 3),
@@ -76,6 +95,11 @@ def test_every_contestant_answers_as_float64_does(name, contestant, tmp_path):
     assert quality.get("share of the best lost", 0) < 1e-6
     assert quality.get("error", 0) <= 1e-5 * abs(quality.get("score", 1))
     assert quality.get("largest relative error", 0) < 1e-4
+    assert quality.get("agreement with float64", 1) > 0.99
+    assert quality.get("neighbours as in float64", 1) > 0.99
+    assert quality.get("values left missing", 0) == quality.get("values given that changed", 0) == 0
+    if contestant in ("coterie", "scikit-learn"):
+        assert quality.get("core rows lost", 0) == quality.get("core rows made up", 0) == 0
 
 
 @pytest.mark.parametrize("contestant", ["coterie", "scikit-learn"])
@@ -99,10 +123,82 @@ def test_a_fast_wrong_answer_shows(tmp_path):
     assert wrong["inertia"] > 1.1 * right["inertia"]
 
 
-def test_data_are_the_same_on_every_call_and_contiguous_float32():
-    from bench.peers.case import Data, make
+def test_core_rows_that_are_lost_or_made_up_are_counted_and_told(tmp_path):
+    case = dbscan.fit(DENSE, 0.06, 10)
 
-    for data in (Data(30_000, 3, 4), Data(30_000, 3)):
+    def careless(problem):
+        right = case.contestants["scikit-learn"](problem)
+
+        def run():
+            found = right()
+            core = np.append(found.core[2:], -1)
+            return replace(found, core=core)
+
+        return run
+
+    right = judged(case, "scikit-learn", tmp_path)
+    wrong = judged(replace(case, contestants={"dbscan": careless}), "dbscan", tmp_path)
+    assert wrong["core rows lost"] == 2
+    assert wrong["core rows made up"] == 1
+    assert wrong["core rows"] == right["core rows"] - 1
+    record = copy.deepcopy(RECORD["results"][0])
+    record["contestants"]["FAISS"]["quality"] = wrong
+    told = table.row(record, RECORD["yardsticks"])
+    assert "FAISS 0.340 (3.4×; 3 core rows wrong)" in told
+    assert told.count("wrong") == 1
+
+
+def test_growth_keeps_the_neighbours_of_a_row():
+    shares = []
+    for rows in (2_000, 20_000):
+        case = dbscan.growth(rows, 2)
+        x, groups = make(case.data)
+        assert case.data.groups == rows // 1000
+        assert 0.2 < (groups < 0).mean() < 0.3
+        answer = case.contestants["coterie"](worker.Problem(x, groups, 0))()
+        shares.append(len(answer.core) / rows)
+        assert set(case.contestants) == {"coterie"}
+    assert shares[0] == pytest.approx(shares[1], abs=0.15)
+
+
+def test_a_case_of_this_engine_alone_says_what_a_row_costs():
+    record = RECORD["results"][0]
+    ours = {"coterie": record["contestants"]["coterie"]}
+    told = table.row(
+        record | {"contestants": ours, "failed": {}, "rows": 1_000_000}, RECORD["yardsticks"]
+    )
+    assert told.endswith("|  | 0.10 µs and 13 bytes a row |")
+
+
+def test_a_peer_that_takes_too_long_is_named_and_not_waited_for_again(monkeypatch):
+    asked = []
+
+    def run(command, **settings):
+        asked.append(command)
+        if "scikit-learn" in command:
+            raise measure.subprocess.TimeoutExpired(command, settings["timeout"])
+        told = json.dumps({"seconds": 1.0, "peak_bytes": 0, "quality": {}})
+        return measure.subprocess.CompletedProcess(command, 0, told, "")
+
+    monkeypatch.setattr(measure.subprocess, "run", run)
+    result = measure.run_case(kmeans.lloyd(3_000, 4, 5, False), 3, 1)
+    assert result["late"] == ["scikit-learn"]
+    assert "scikit-learn" not in result["contestants"]
+    assert sum("scikit-learn" in command for command in asked) == 1
+    assert sum("coterie" in command for command in asked) == 3
+    assert f"scikit-learn over {measure.LIMIT} s" in table.row(result, RECORD["yardsticks"])
+
+
+def test_missing_values_are_as_many_as_asked_for_and_nothing_else_changes():
+    x, _ = make(Data(20_000, 4, missing=0.1))
+    whole, _ = make(Data(20_000, 4))
+    missing = np.isnan(x)
+    assert missing.mean() == pytest.approx(0.1, abs=0.01)
+    np.testing.assert_array_equal(x[~missing], whole[~missing])
+
+
+def test_data_are_the_same_on_every_call_and_contiguous_float32():
+    for data in (Data(30_000, 3, 4), Data(30_000, 3), replace(DENSE, rows=30_000)):
         x, _ = make(data)
         assert x.dtype == np.float32
         assert x.flags.c_contiguous
@@ -214,8 +310,8 @@ def test_a_readme_without_markers_is_left_alone(tmp_path):
 
 
 def test_an_unknown_case_or_number_of_threads_is_refused():
-    with pytest.raises(SystemExit, match="--case must be part of a case's name, got 'dbscan'"):
-        peers._chosen(peers._arguments(["--case", "dbscan"]))
+    with pytest.raises(SystemExit, match="--case must be part of a case's name, got 'HDBSCAN'"):
+        peers._chosen(peers._arguments(["--case", "HDBSCAN"]))
     with pytest.raises(SystemExit, match=r"--threads must be in \[1, "):
         peers.main(["--threads", "0"])
 

@@ -1,10 +1,12 @@
 """Rows that lie on a GPU are used there, and give what the same rows give in host memory."""
 
+import sys
+
 import coterie
 import numpy as np
 import pytest
 from coterie import PCA, KMeans, kmeans_plusplus, kmeans_sweep, metrics
-from gpu_kinds import EMULATED, KINDS
+from gpu_kinds import EMULATED, KINDS, OnlyDlpack, Standard, StandIn
 
 X = np.random.default_rng(0).normal(size=(150, 4)).round(2)
 
@@ -106,6 +108,11 @@ def test_pca_on_the_gpu(device, gpu, dtype):
     scores = gpu.fetch(model.transform(gpu.bring(x)))
     np.testing.assert_allclose(scores, expected.transform(x), atol=1e-5)
     assert gpu.fetch(PCA(2).fit_transform(gpu.bring(x))).dtype == dtype
+    for whiten in (False, True):
+        model = PCA(2, whiten=whiten, device="cpu").fit(x)
+        scores = model.transform(x)
+        back = gpu.fetch(model.set_params(device="auto").inverse_transform(gpu.bring(scores)))
+        np.testing.assert_array_equal(back, model.inverse_transform(scores))
 
 
 @cuda
@@ -120,6 +127,9 @@ def test_measures_on_the_gpu(device, gpu):
         metrics.calinski_harabasz_score,
     ):
         assert measure(rows, of_rows) == pytest.approx(measure(X, labels), rel=1e-6)
+    for box in ("features", "pca"):
+        gaps = [metrics.gap_statistic(x, [1, 3], box=box, random_state=0).gap for x in (X, rows)]
+        np.testing.assert_allclose(gaps[1], gaps[0], rtol=1e-6)
     settings = {"sample_size": 50, "random_state": 0}
     for sampled in (metrics.silhouette_score, metrics.silhouette_score_sampled):
         found = sampled(rows, of_rows, **settings)
@@ -138,8 +148,11 @@ def test_distances_on_the_gpu(device, gpu):
     np.testing.assert_array_equal(np.vstack(blocks), expected)
     with pytest.raises(ValueError, match="out must be float64"):
         metrics.pairwise_distances(rows, out=gpu.bring(np.empty((3, 3))))
-    with pytest.raises(ValueError, match="out must lie in the memory where x lies"):
-        metrics.pairwise_distances(rows, out=np.empty_like(expected))
+    here = np.empty_like(expected)
+    assert metrics.pairwise_distances(rows, out=here) is not here  # it comes back as X's kind
+    np.testing.assert_array_equal(here, expected)
+    with pytest.raises(ValueError, match="out must lie in host memory, as x does"):
+        metrics.pairwise_distances(X, out=out)
     with pytest.raises(ValueError, match="x must lie on the GPU where y does"):
         metrics.pairwise_distances(X, rows)
 
@@ -166,6 +179,33 @@ def test_a_value_that_is_not_finite_is_named(device, gpu, call):
 
 
 @cuda
+def test_what_is_not_finite_is_found_on_its_way_to_the_gpu(device):
+    x = X.copy()
+    x[101, 2] = np.nan
+    labels = np.arange(len(X)) % 2
+    model, axes = KMeans(2).fit(X), PCA(1).fit(X)
+    for call in (
+        KMeans(2, device=device).fit,
+        PCA(1, device=device).fit,
+        model.set_params(device=device).predict,
+        model.transform,
+        axes.set_params(device=device).transform,
+        lambda x: axes.inverse_transform(x[:, 2:3]),
+        lambda x: metrics.silhouette_score(x, labels, device=device),
+        lambda x: metrics.davies_bouldin_score(x, labels, device=device),
+        lambda x: metrics.pairwise_distances(x, device=device),
+    ):
+        with pytest.raises(ValueError, match="Input X contains NaN"):
+            call(x)
+    with pytest.raises(ValueError, match="Input Y contains NaN"):
+        metrics.pairwise_distances(X, x, device=device)
+    unfitted = KMeans(2, device=device)
+    with pytest.raises(ValueError, match="contains NaN"):
+        unfitted.fit(x)
+    assert not hasattr(unfitted, "labels_")
+
+
+@cuda
 def test_pca_transform_refuses_what_is_not_finite(device, gpu):
     x = X.copy()
     x[101, 2] = np.nan
@@ -188,8 +228,115 @@ def test_what_cannot_be_is_refused_in_a_sentence(device, gpu):
         KMeans(2).fit(X).predict(gpu.bring(X[:, :3].copy()))
     with pytest.raises(TypeError, match="must be in host memory here, got an array on a GPU"):
         PCA(2).fit(X).score_samples(rows)
-    with pytest.raises(ValueError, match="x must lie in host memory"):
-        metrics.gap_statistic(rows, [1, 2])
+
+
+@cuda
+def test_rows_that_are_still_being_filled_are_waited_for(device, gpu):
+    expected = KMeans(3, random_state=0).fit(X)
+    scores = PCA(2, device="cpu").fit(X)
+    with gpu.busy_stream():
+        np.testing.assert_array_equal(
+            KMeans(3, random_state=0).fit(gpu.bring(X)).labels_, expected.labels_
+        )
+    with gpu.busy_stream():
+        np.testing.assert_array_equal(gpu.fetch(expected.predict(gpu.bring(X))), expected.labels_)
+    with gpu.busy_stream():
+        found = gpu.fetch(scores.set_params(device="auto").transform(gpu.bring(X)))
+        np.testing.assert_array_equal(found, scores.transform(X))
+
+
+@cuda
+@pytest.mark.skipif(not EMULATED, reason="the layer knows a stream from a number")
+def test_the_stream_that_the_array_names_is_asked(device, gpu):
+    expected = KMeans(3, random_state=0).fit(X)
+    for stream in (None, 1, 2):
+        found = KMeans(3, random_state=0).fit(StandIn(X, stream))
+        np.testing.assert_array_equal(found.labels_, expected.labels_)
+    labels = expected.predict(StandIn(X, stream=None)).values  # goes with any other
+    np.testing.assert_array_equal(labels, expected.labels_)
+    calls = [
+        lambda x: KMeans(2).fit(x),
+        expected.score,
+        lambda x: PCA(1).fit(x),
+        lambda x: metrics.silhouette_score(x, expected.labels_),
+        lambda x: metrics.davies_bouldin_score(x, expected.labels_),
+        lambda x: metrics.pairwise_distances(x, out=np.empty((len(X), len(X)))),
+        lambda x: kmeans_plusplus(x, 2),
+    ]
+    for call in calls:
+        with pytest.raises(RuntimeError, match="invalid resource handle"):
+            call(StandIn(X, stream=12345))
+    with pytest.raises(ValueError, match="must come from one stream, got streams 1 and 2"):
+        metrics.pairwise_distances(StandIn(X), StandIn(X, stream=2))
+
+
+@cuda
+@pytest.mark.parametrize("kind", [OnlyDlpack, Standard])
+def test_arrays_that_have_dlpack_alone_are_used_where_they_lie(device, gpu, dtype, kind):
+    def fetch(result):
+        if kind is Standard:
+            assert type(result) is Standard
+            return result.array
+        assert type(result) is np.ndarray
+        return result
+
+    x = X.astype(dtype)
+    rows = kind(gpu.bring(x))
+    expected = KMeans(3, random_state=0, device="cpu").fit(x)
+    model = KMeans(3, random_state=0).fit(rows)
+    np.testing.assert_array_equal(model.labels_, expected.labels_)
+    np.testing.assert_array_equal(fetch(model.predict(rows)), expected.labels_)
+    np.testing.assert_array_equal(fetch(model.transform(rows)), expected.transform(x))
+    np.testing.assert_array_equal(fetch(model.fit_predict(rows)), expected.labels_)
+    axes = PCA(2, device="cpu").fit(x)
+    scores = axes.transform(x)
+    axes.set_params(device="auto")
+    np.testing.assert_array_equal(fetch(axes.transform(rows)), scores)
+    back = fetch(axes.inverse_transform(kind(gpu.bring(scores))))
+    np.testing.assert_array_equal(back, axes.inverse_transform(scores))
+    gaps = kind(gpu.bring(np.hstack([x, x])[:, : x.shape[1]]))
+    np.testing.assert_array_equal(KMeans(3, random_state=0).fit(gaps).labels_, expected.labels_)
+    ones = kind(gpu.bring(np.ones(len(x))))  # which the engine reads on the host
+    assert KMeans(3, random_state=0).fit(rows, sample_weight=ones).inertia_ == expected.inertia_
+    distances = fetch(metrics.pairwise_distances(rows))
+    np.testing.assert_array_equal(distances, metrics.pairwise_distances(x))
+
+
+@cuda
+def test_dlpack_alone_is_refused_where_it_would_have_to_be_converted(device, gpu):
+    for x in (np.arange(12).reshape(6, 2), np.zeros((6, 4), np.float32)[:, ::2]):
+        with pytest.raises(TypeError, match="must be float32 or float64 with contiguous rows"):
+            KMeans(2).fit(OnlyDlpack(gpu.bring(x)))
+
+    class Stays(OnlyDlpack):
+        def __dlpack__(self, *, stream=None):
+            return super().__dlpack__(stream=stream)
+
+    with pytest.raises(TypeError, match="Stays'> does not bring them there by DLPack"):
+        KMeans(2).fit(X, sample_weight=Stays(gpu.bring(np.ones(len(X)))))
+    with pytest.raises(ValueError, match="X must have real values, got complex64"):
+        KMeans(2).fit(OnlyDlpack(gpu.bring(X.astype(np.complex64))))
+
+
+def test_a_dlpack_capsule_is_used_once_and_given_back():
+    x = np.zeros((2, 3), np.float32)
+    before = sys.getrefcount(x)
+    capsule = x[:, 1:].__dlpack__()
+    array = coterie._core.DlpackArray(capsule)
+    interface = array.interface
+    assert interface["shape"] == (2, 2)
+    assert interface["typestr"] == "<f4"
+    assert interface["strides"] == (12, 4)
+    assert interface["data"] == (x.ctypes.data + 4, True)
+    with pytest.raises(ValueError, match="not used yet"):
+        coterie._core.DlpackArray(capsule)
+    del capsule
+    assert sys.getrefcount(x) > before
+    del array
+    assert sys.getrefcount(x) == before
+    for kind in (np.int8, np.uint16, np.float64, np.complex64, np.bool_):
+        capsule = np.zeros(1, kind).__dlpack__()
+        assert np.dtype(coterie._core.DlpackArray(capsule).interface["typestr"]) == kind
 
 
 @cuda

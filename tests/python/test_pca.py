@@ -96,6 +96,32 @@ def test_each_device_finds_the_same_axes(device, dtype, n):
     np.testing.assert_array_equal(there.transform(x), here.transform(x))
 
 
+@pytest.mark.parametrize("whiten", [False, True])
+def test_each_device_brings_rows_back_with_the_same_bits(device, dtype, whiten):
+    x = np.random.default_rng(3).normal(5, 2, size=(1025, 9)).astype(dtype)
+    model = PCA(4, whiten=whiten, device="cpu").fit(x)
+    scores = model.transform(x)
+    expected = model.inverse_transform(scores)
+    assert expected.dtype == dtype
+    reference = sklearn.decomposition.PCA(4, whiten=whiten).fit(x.astype(np.float64))
+    close = 1e-4 if dtype == np.float32 else 1e-9
+    back = reference.inverse_transform(reference.transform(x.astype(np.float64)))
+    np.testing.assert_allclose(expected, back, atol=close)
+    found = model.set_params(device=device).inverse_transform(scores)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_inverse_transform_says_what_is_wrong_with_x():
+    model = PCA(2).fit(np.random.default_rng(4).normal(size=(30, 5)))
+    with pytest.raises(ValueError, match="one column for each of the 2 components, got 3"):
+        model.inverse_transform(np.zeros((4, 3)))
+    for bad, named in ((np.nan, "NaN"), (np.inf, "infinity")):
+        scores = np.zeros((4, 2))
+        scores[3, 1] = bad
+        with pytest.raises(ValueError, match=f"Input X contains {named}"):
+            model.inverse_transform(scores)
+
+
 def test_float32_data_far_from_zero_are_summed_in_float64():
     x = (np.round(rows() * 16) / 16).astype(np.float32)
     far = PCA().fit(x + np.float32(1e5))

@@ -88,9 +88,8 @@ def _one_row_each(
 def _write(
     model: Model, ids: pa.ChunkedArray, raw: Floats, target: Path, notes: tuple[str, ...]
 ) -> Assigned:
-    found = segment.assign(features.scaled(raw, model.features), model.centroids)
+    found = model.groups.assign(features.scaled(raw, model.features))
     with output.staged_file(target) as path:
         pq.write_table(segment.to_table(ids, found, model.names), path)
-    sizes = np.bincount(found.segment - 1, minlength=len(model.names))
-    counts = {name: int(size) for name, size in zip(model.names, sizes, strict=True)}
+    counts = {name: int((found.segment == i).sum()) for i, name in model.names.items()}
     return Assigned(len(raw), counts, notes)

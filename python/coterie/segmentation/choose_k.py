@@ -54,7 +54,7 @@ def choose_k(z: Floats, settings: SegmentSettings, progress: Progress) -> tuple[
         measures = np.empty((3, len(ks)))
         for i, model in enumerate(models):
             advance(f"measures for k = {ks[i]}")
-            measures[:, i] = _measures(z, model.labels_, settings.seed)
+            measures[:, i] = clustering_measures(z, model.labels_, settings.seed)
         advance("gap statistic")
         gap = metrics.gap_statistic(z, ks, n_refs=_GAP_REFERENCES, random_state=settings.seed)
         agreement = np.empty((_SUBSAMPLES, len(ks)))
@@ -90,7 +90,7 @@ def choose_k(z: Floats, settings: SegmentSettings, progress: Progress) -> tuple[
     return choice, models[ks.index(chosen)]
 
 
-def _measures(z: Floats, labels: np.ndarray, seed: int) -> tuple[float, float, float]:
+def clustering_measures(z: Floats, labels: np.ndarray, seed: int) -> tuple[float, float, float]:
     """Silhouette, Davies-Bouldin, Calinski-Harabasz."""
     from coterie import metrics
 

@@ -9,21 +9,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from . import choose_k, features, ingest, output, segment
+from . import choose_k, density, features, ingest, output, segment
 from .config import SegmentSettings
 from .errors import InputError, nearest
 from .progress import Progress
-from .results import Floats, KChoice
+from .results import Density, Floats, Ints, KChoice
 
 
 @dataclass(frozen=True)
 class Clustered:
-    """What came out; ``sizes`` by label, from 0."""
+    """What came out; ``sizes`` by label, from 0. The rest is k-means's, or DBSCAN's."""
 
     rows: int
     sizes: tuple[int, ...]
-    inertia: float
-    k_choice: KChoice | None
+    inertia: float | None = None
+    k_choice: KChoice | None = None
+    density: Density | None = None
 
 
 def cluster(
@@ -35,24 +36,46 @@ def cluster(
     *,
     standardise: bool = True,
 ) -> Clustered:
-    """Writes row, label (from 0) and distance to its centroid for each row of the file."""
+    """Writes row and label (from 0; -1 is noise) for each row of the file; with k-means also the
+    distance to the centroid."""
     output.check_file(target, file)
-    raw = _matrix(file, columns)
-    z = raw
+    z = _matrix(file, columns)
     if standardise:
-        z, _ = features.standardise(raw, tuple(columns))
+        z, _ = features.standardise(z, tuple(columns))
+    by = _by_density if settings.algorithm == "dbscan" else _by_means
+    labels, more, result = by(z, settings, progress)
+    with output.staged_file(target) as path:
+        pq.write_table(pa.table({"row": np.arange(len(z)), "label": labels, **more}), path)
+    return result
+
+
+def _by_means(
+    z: Floats, settings: SegmentSettings, progress: Progress
+) -> tuple[Ints, dict[str, Floats], Clustered]:
     choice = None
     if settings.k is None:
         choice, model = choose_k.choose_k(z, settings, progress)
     else:
         model = segment.fit(z, settings, settings.k)
-    found = segment.assign(z, np.asarray(model.cluster_centers_, dtype=np.float64))
+    centroids = segment.Centroids(np.asarray(model.cluster_centers_, dtype=np.float64))
+    found = centroids.assign(z)
     labels = found.segment - 1
-    table = pa.table({"row": np.arange(len(z)), "label": labels, "distance": found.distance})
-    with output.staged_file(target) as path:
-        pq.write_table(table, path)
-    sizes = np.bincount(labels, minlength=len(found.centroids))
-    return Clustered(len(z), tuple(sizes.tolist()), float(model.inertia_), choice)
+    sizes = tuple(np.bincount(labels, minlength=centroids.count).tolist())
+    result = Clustered(len(z), sizes, inertia=float(model.inertia_), k_choice=choice)
+    return labels, {"distance": found.distance}, result
+
+
+def _by_density(
+    z: Floats, settings: SegmentSettings, progress: Progress
+) -> tuple[Ints, dict[str, Floats], Clustered]:
+    model, found = density.find(z, settings)
+    for line in density.explained(found):
+        progress.line(line)
+    labels = np.asarray(model.labels_, dtype=np.int32)
+    inside = labels >= 0
+    found = density.measured(found, z[inside], labels[inside], settings.seed)
+    sizes = tuple(np.bincount(labels[inside], minlength=found.clusters).tolist())
+    return labels, {}, Clustered(len(z), sizes, density=found)
 
 
 def _matrix(file: Path, columns: list[str]) -> Floats:

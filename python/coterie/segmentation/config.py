@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import Any
 
 from .errors import InputError, nearest
 from .toml_table import TomlTable
-from .vocabulary import NAMES
+from .vocabulary import NAMES, OUTLIERS
 
 ROLES = ("customer_id", "ts", "order_id", "item", "value")
 # Each feature, with the roles that must be mapped for it.
@@ -25,6 +26,7 @@ FEATURE_NEEDS = {
     "items": ("item",),
 }
 MAX_K = 50
+ALGORITHMS = ("kmeans", "dbscan")
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,20 @@ class FeatureSettings:
 
 @dataclass(frozen=True)
 class SegmentSettings:
-    """``k`` None: chosen within ``k_range``. ``names``: an id or an automatic name -> own name."""
+    """``k`` None: chosen within ``k_range``. ``names``: an id or an automatic name -> own name.
+
+    ``eps`` None: read from the k-distance curve; ``min_samples`` None: from how many features there
+    are.
+    """
 
     k: int | None = None
     k_range: tuple[int, int] = (3, 8)
     min_stability: float = 0.9
     seed: int = 0
     names: dict[str, str] = field(default_factory=dict)
+    algorithm: str = "kmeans"
+    eps: float | None = None
+    min_samples: int | None = None
 
 
 @dataclass(frozen=True)
@@ -209,8 +218,42 @@ def segment_settings(table: dict[str, Any]) -> SegmentSettings:
 
 def _segment(table: TomlTable) -> SegmentSettings:
     algorithm = table.get("algorithm", str, "kmeans")
-    if algorithm != "kmeans":
-        raise InputError(f"segment.algorithm: must be 'kmeans', got {algorithm!r}")
+    if algorithm not in ALGORITHMS:
+        raise InputError(f"segment.algorithm: must be 'kmeans' or 'dbscan', got {algorithm!r}")
+    k, k_range = _k(table)
+    eps = _or_auto(table, "eps", float)
+    if eps is not None and not 0 < eps < math.inf:
+        raise InputError(f"segment.eps: must be more than 0 and finite, got {eps!r}")
+    min_samples = _or_auto(table, "min_samples", int)
+    if min_samples is not None and min_samples < 1:
+        raise InputError(f"segment.min_samples: must be at least 1, got {min_samples!r}")
+    dbscan = algorithm == "dbscan"
+    if dbscan and k is not None:
+        raise InputError(
+            f"segment.k: DBSCAN finds the number of segments itself; leave out k = {k}"
+        )
+    if not dbscan and (eps is not None or min_samples is not None):
+        which = "eps" if eps is not None else "min_samples"
+        raise InputError(f"segment.{which}: only goes with algorithm = 'dbscan'")
+    settings = SegmentSettings(
+        k=k,
+        k_range=k_range,
+        min_stability=table.number("min_stability", float, 0.9, 0, 1),
+        seed=table.number("seed", int, 0, 0, 2**31 - 1),
+        names=_names(table.table("names"), MAX_K if dbscan else k or k_range[1], dbscan),
+        algorithm=algorithm,
+        eps=eps,
+        min_samples=min_samples,
+    )
+    table.close()
+    return settings
+
+
+def _or_auto(table: TomlTable, key: str, kind: type) -> Any:
+    return None if table.raw(key) == "auto" else table.get(key, kind)
+
+
+def _k(table: TomlTable) -> tuple[int | None, tuple[int, int]]:
     k = table.raw("k")
     if k in (None, "auto"):
         k = None
@@ -223,26 +266,19 @@ def _segment(table: TomlTable) -> SegmentSettings:
         raise InputError(
             f"segment.k_range: must be [lowest, highest] within 2 to {MAX_K}, got {k_range!r}"
         )
-    settings = SegmentSettings(
-        k,
-        (k_range[0], k_range[1]),
-        table.number("min_stability", float, 0.9, 0, 1),
-        table.number("seed", int, 0, 0, 2**31 - 1),
-        _names(table.table("names"), k or k_range[1]),
-    )
-    table.close()
-    return settings
+    return k, (k_range[0], k_range[1])
 
 
-def _names(table: TomlTable, highest: int) -> dict[str, str]:
+def _names(table: TomlTable, highest: int, outliers: bool) -> dict[str, str]:
     ids = [str(i) for i in range(1, highest + 1)]
+    known = (*NAMES, OUTLIERS) if outliers else NAMES
     names: dict[str, str] = {}
     for key, _ in table.items():
         names[key] = table.get(key, str).strip()
-        if key not in ids and key not in NAMES:
+        if key not in ids and key not in known:
             raise InputError(
                 f"{table.name(key)}: neither an id from 1 to {highest} nor an automatic name"
-                f"{nearest(key, NAMES)}"
+                f"{nearest(key, known)}"
             )
         if not names[key]:
             raise InputError(f"{table.name(key)}: the name is empty")

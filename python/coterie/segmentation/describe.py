@@ -10,8 +10,8 @@ from scipy.stats import rankdata
 
 from .errors import InputError
 from .features import Customers
-from .results import Feature, Floats, Ints, Segment
-from .vocabulary import OTHER_ACTION, TERMS
+from .results import NOISE, Feature, Floats, Ints, Segment
+from .vocabulary import OTHER_ACTION, OUTLIERS, OUTLIERS_ACTION, TERMS
 
 _APART = 0.3  # standard deviations from the average customer that are worth a word
 _RATIO = 1.5  # times the typical customer's: from here on a ratio says more than two numbers
@@ -21,30 +21,39 @@ _SECOND_USE = 10.0  # dearer than any distance between ranks: a name is used twi
 def describe(
     customers: Customers, labels: Ints, silhouettes: Floats, own_names: dict[str, str]
 ) -> tuple[Segment, ...]:
-    """One description per segment. ``labels`` are ids from 1; silhouettes by segment."""
-    members = [labels == i for i in range(1, int(labels.max()) + 1)]
+    """One description per segment, that of the noise last. ``labels`` are ids from 1, or NOISE;
+    silhouettes by segment, none for the noise."""
+    ids = list(range(1, int(labels.max()) + 1))
+    members = [labels == i for i in ids]
     z_means = np.array([customers.z[rows].mean(axis=0) for rows in members])
     ranks = _ranks(customers)
     place = np.array([[rank[rows].mean() for rank in ranks.values()] for rows in members])
     named = _rfm_names(place, list(ranks)) or _feature_names(customers.features, z_means)
-    names = _overridden([name for name, _ in named], own_names)
     medians = np.array([np.median(customers.raw[rows], axis=0) for rows in members])
     summaries = _summaries(customers, place, list(ranks), z_means, medians)
+    if (labels == NOISE).any():
+        ids.append(NOISE)
+        named.append((OUTLIERS, OUTLIERS_ACTION))
+        summaries.append("They are like too few others to form a segment.")
+        silhouettes = np.append(silhouettes, np.nan)
+    names = _overridden(ids, [name for name, _ in named], own_names)
     overall = np.median(customers.raw, axis=0)
     segments = []
-    for i, rows in enumerate(members):
+    for i, segment_id in enumerate(ids):
+        rows = labels == segment_id
+        median, z_mean = np.median(customers.raw[rows], axis=0), customers.z[rows].mean(axis=0)
         segments.append(
             Segment(
-                id=i + 1,
+                id=segment_id,
                 name=names[i],
                 summary=summaries[i],
                 action=named[i][1],
                 size=int(rows.sum()),
                 share_of_customers=float(rows.mean()),
                 share_of_revenue=_share(customers.revenue, rows),
-                medians=_by_name(customers.features, medians[i]),
-                z_means=_by_name(customers.features, z_means[i]),
-                distinguishing=_distinguishing(customers.features, medians[i], overall, z_means[i]),
+                medians=_by_name(customers.features, median),
+                z_means=_by_name(customers.features, z_mean),
+                distinguishing=_distinguishing(customers.features, median, overall, z_mean),
                 silhouette=float(silhouettes[i]),
             )
         )
@@ -108,13 +117,13 @@ def _feature_names(features: tuple[Feature, ...], z_means: Floats) -> list[tuple
     return named
 
 
-def _overridden(names: list[str], own: dict[str, str]) -> list[str]:
-    given = [own.get(str(i), own.get(name, name)) for i, name in enumerate(names, start=1)]
+def _overridden(ids: list[int], names: list[str], own: dict[str, str]) -> list[str]:
+    given = [own.get(str(i), own.get(name, name)) for i, name in zip(ids, names, strict=True)]
     for i, name in enumerate(given):
         if name in given[:i]:
             raise InputError(
-                f"segment.names: {name!r} would name segments {given.index(name) + 1} and {i + 1}; "
-                f"names must differ"
+                f"segment.names: {name!r} would name segments {ids[given.index(name)]} and "
+                f"{ids[i]}; names must differ"
             )
     return given
 

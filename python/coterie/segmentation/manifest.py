@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 from .config import Config
 from .errors import InputError
 from .ingest import InputFile
-from .results import KChoice, Stage
+from .results import Density, KChoice, Segment, Stage
 
 _LIBRARIES = ("duckdb", "numpy", "pyarrow", "scikit-learn", "scipy")
 
@@ -42,9 +44,9 @@ def content(
     stages: list[Stage],
     parameters: dict[str, Any],
     created: str,
-    k_choice: KChoice | None,
+    choices: Mapping[str, KChoice | Density | None],
 ) -> dict[str, Any]:
-    """The manifest as a JSON-ready dictionary."""
+    """The manifest as a JSON-ready dictionary; ``choices``: how k, or DBSCAN's eps, was found."""
     import coterie
 
     return {
@@ -60,17 +62,19 @@ def content(
             "python": platform.python_version(),
             **{name: version(name) for name in _LIBRARIES},
         },
-        "k_choice": None if k_choice is None else as_json(k_choice),
+        **{name: None if choice is None else as_json(choice) for name, choice in choices.items()},
         "stages": [asdict(stage) for stage in stages],
     }
 
 
-def as_json(k_choice: KChoice) -> dict[str, Any]:
-    """Arrays as lists."""
-    return {
-        key: value.tolist() if hasattr(value, "tolist") else value
-        for key, value in asdict(k_choice).items()
-    }
+def as_json(choice: KChoice | Density | Segment) -> dict[str, Any]:
+    """Arrays as lists; what is not defined (NaN, which JSON lacks) as null."""
+    return {key: _plain(value) for key, value in asdict(choice).items()}
+
+
+def _plain(value: Any) -> Any:
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def write(path: Path, manifest: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from plotly.offline import get_plotlyjs
 from . import report_method as method
 from . import report_sections as sections
 from .report_charts import Chart
+from .report_density import density_section
 from .report_format import text
 from .results import ReportData
 
@@ -37,7 +38,9 @@ def render(data: ReportData) -> str:
         sections.profile_section(data),
         sections.map_section(data),
         sections.silhouette_section(data),
-        method.k_section(data.k_choice, len(data.segments)),
+        density_section(data.density)
+        if data.density is not None
+        else method.k_section(data.k_choice, len(data.segments)),
         (method.method_section(data), []),
     ]
     charts = [chart for _, drawn in parts for chart in drawn]

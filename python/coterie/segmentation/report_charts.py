@@ -26,6 +26,7 @@ _GRID = "#e3e8ee"
 _QUIET = "#8493a5"
 CUSTOMERS = "#8493a5"
 REVENUE = "#0072b2"
+CHOSEN = "#d55e00"  # what was taken, among what was tried
 _FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 # Orange to blue through near-white is told apart with every kind of colour vision; no darker, so
 # that dark figures stay readable on it. The stylesheet draws the same scale under the chart.

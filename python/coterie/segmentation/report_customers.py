@@ -25,7 +25,7 @@ def silhouettes(data: ReportData) -> Chart | None:
     """Sorted silhouettes, a band a segment; None where they are not defined (one segment)."""
     sample = data.sample
     traces: list[Figure] = []
-    for place, segment in enumerate(data.segments):
+    for place, segment in enumerate(data.groups):
         values = np.sort(sample.silhouette[sample.segment == segment.id])[::-1]
         values = values[np.isfinite(values)]
         if values.size:
@@ -36,9 +36,9 @@ def silhouettes(data: ReportData) -> Chart | None:
     line = {"x0": average, "x1": average, "y0": 0, "y1": 1, "yref": "paper", "type": "line"}
     note = {"x": average, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False}
     figure = layout(
-        110 + 48 * len(data.segments),
+        110 + 48 * len(data.groups),
         xaxis=axis("silhouette", nticks=7),
-        yaxis=name_axis(data.segments),
+        yaxis=name_axis(data.groups),
         shapes=[
             line | {"line": {"color": INK, "width": 1.5, "dash": "dash"}},
             line | {"x0": 0, "x1": 0, "line": {"color": INK, "width": 1}},
@@ -46,7 +46,7 @@ def silhouettes(data: ReportData) -> Chart | None:
         annotations=[note | {"text": f"average {number(average)}"}],
         margin={"l": 8, "r": 16, "t": 28, "b": 48},
     )
-    told = "; ".join(f"{s.name} {number(s.silhouette)}" for s in data.segments)
+    told = "; ".join(f"{s.name} {number(s.silhouette)}" for s in data.groups)
     alt = f"How clearly customers belong, by segment: average {number(average)}. {told}."
     return Chart("silhouette", {"data": traces, "layout": figure}, alt)
 
@@ -61,8 +61,8 @@ def _band(place: int, segment: Segment, values: Floats) -> Figure:
         "x": [0.0, *numbers(np.repeat(values, 2)), 0.0],
         "y": numbers(np.repeat(edges, 2)),
         "fill": "toself",
-        "fillcolor": colour(place),
-        "line": {"width": 0, "color": colour(place)},
+        "fillcolor": colour(segment.id),
+        "line": {"width": 0, "color": colour(segment.id)},
         "hoveron": "fills",
         "hoverinfo": "name",
         "hoverlabel": {"namelength": -1},
@@ -84,7 +84,7 @@ def customer_map(data: ReportData) -> Chart:
 def _points(data: ReportData, x: Floats, y: Floats) -> list[Figure]:
     size = 5 if len(x) > 500 else 8
     traces = []
-    for place, segment in enumerate(data.segments):
+    for segment in data.segments:
         mine = data.sample.segment == segment.id
         traces.append(
             {
@@ -96,7 +96,7 @@ def _points(data: ReportData, x: Floats, y: Floats) -> list[Figure]:
                 "marker": {
                     "size": size,
                     "opacity": 0.55,
-                    "color": colour(place),
+                    "color": colour(segment.id),
                 },
                 "hoverinfo": "name",
                 "hoverlabel": {"namelength": -1},
@@ -109,10 +109,10 @@ def _plane(data: ReportData) -> Chart:
     sample = data.sample
     x, y = sample.pca[:, 0], sample.pca[:, 1]
     badges = []
-    for place, segment in enumerate(data.segments):
+    for segment in data.groups:
         mine = sample.segment == segment.id
         if mine.any():
-            badges.append(_badge(place, float(np.median(x[mine])), float(np.median(y[mine]))))
+            badges.append(_badge(segment.id, float(np.median(x[mine])), float(np.median(y[mine]))))
     part = [percent(e) for e in sample.explained[:2]]
     bare = {"showticklabels": False, "ticks": ""}
     figure = layout(
@@ -128,17 +128,17 @@ def _plane(data: ReportData) -> Chart:
     return Chart("map", {"data": _points(data, x, y), "layout": figure}, alt)
 
 
-def _badge(place: int, x: float, y: float) -> Figure:
+def _badge(segment_id: int, x: float, y: float) -> Figure:
     return {
         "x": round(x, 4),
         "y": round(y, 4),
-        "text": f"<b>{place + 1}</b>",
+        "text": f"<b>{segment_id}</b>",
         "showarrow": False,
-        "bgcolor": colour(place),
+        "bgcolor": colour(segment_id),
         "bordercolor": "#ffffff",
         "borderwidth": 2,
         "borderpad": 4,
-        "font": {"color": ink_on(colour(place)), "size": 13},
+        "font": {"color": ink_on(colour(segment_id)), "size": 13},
     }
 
 

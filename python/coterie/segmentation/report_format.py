@@ -7,7 +7,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 
-from .results import Feature
+from .results import NOISE, Feature
 
 _NBSP = "\u00a0"  # keeps a number and its unit on one line
 
@@ -35,11 +35,12 @@ _PALETTE = (
     "#661100",
     "#777777",
 )
+_GREY = "#b4bcc6"
 
 
-def colour(position: int) -> str:
-    """The colour of the segment at this position; past twelve they repeat (numbers tell them)."""
-    return _PALETTE[position % len(_PALETTE)]
+def colour(segment_id: int) -> str:
+    """The segment's colour; past twelve they repeat (numbers tell them). Noise is grey."""
+    return _GREY if segment_id == NOISE else _PALETTE[(segment_id - 1) % len(_PALETTE)]
 
 
 def ink_on(background: str) -> str:

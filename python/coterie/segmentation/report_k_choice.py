@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .report_charts import INK, Chart, Figure, axis, layout, numbers
+from .report_charts import CHOSEN, INK, Chart, Figure, axis, layout, numbers
 from .report_format import number
 from .results import Floats, KChoice
 
 _ACCENT = "#0072b2"
-_CHOSEN = "#d55e00"
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def _curve(choice: KChoice, criterion: Criterion) -> Chart | None:
 def _lines(choice: KChoice, criterion: Criterion) -> list[Figure]:
     """The number that was taken and, for stability, the floor that was asked for."""
     taken = {"x0": choice.chosen, "x1": choice.chosen, "y0": 0, "y1": 1, "yref": "paper"}
-    lines = [taken | {"type": "line", "layer": "below", "line": {"color": _CHOSEN, "width": 2}}]
+    lines = [taken | {"type": "line", "layer": "below", "line": {"color": CHOSEN, "width": 2}}]
     if criterion.key == "stability" and math.isfinite(choice.min_stability):
         floor = {"y0": choice.min_stability, "y1": choice.min_stability, "xref": "paper"}
         dotted = {"color": INK, "width": 1.5, "dash": "dot"}

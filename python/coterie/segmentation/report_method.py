@@ -87,7 +87,13 @@ def method_section(data: ReportData) -> str:
             f"{text(which[0].upper() + which[1:])} {'are' if len(logged) > 1 else 'is'} taken on "
             "a logarithmic scale, so that a few very large values do not decide everything. "
         )
-    lead += "Customers with similar figures form a segment (k-means clustering)."
+    if data.density is None:
+        lead += "Customers with similar figures form a segment (k-means clustering)."
+    else:
+        lead += (
+            "Customers with many others close by form a segment, those with too few are outliers "
+            "(DBSCAN clustering)."
+        )
     rows = [
         [
             _STEPS.get(s.name.replace("_", " "), s.name),

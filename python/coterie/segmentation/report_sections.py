@@ -35,8 +35,10 @@ def headline(data: ReportData) -> str:
     """The page's first screen: how many, into how many, and which matter most."""
     tiles = [
         (plural("customer", data.customers), count(data.customers)),
-        (plural("segment", len(data.segments)), count(len(data.segments))),
+        (plural("segment", len(data.groups)), count(len(data.groups))),
     ]
+    if data.outliers is not None:
+        tiles.append((plural("outlier", data.outliers.size), count(data.outliers.size)))
     if data.revenue is not None:
         tiles.append(("revenue, in the shop’s currency", number(data.revenue)))
     if data.as_of:
@@ -59,15 +61,20 @@ def headline(data: ReportData) -> str:
 
 
 def _lead(data: ReportData) -> str:
-    segments = data.segments
+    segments, outliers = data.groups, data.outliers
     customers = f"{count(data.customers)} {plural('customer', data.customers)}"
     if len(segments) == 1:
-        return f"All {customers} form one segment, {_name(segments[0])}."
+        inside = (
+            f"All {customers}" if outliers is None else f"{count(segments[0].size)} of {customers}"
+        )
+        return f"{inside} form one segment, {_name(segments[0])}.{_beside(outliers)}"
     opening = f"{customers} fall into {len(segments)} segments."
     largest = max(segments, key=lambda s: s.size)
     if any(s.share_of_revenue is None for s in segments):
         share = percent(largest.share_of_customers)
-        return f"{opening} The largest is {_name(largest)}: {share} of customers."
+        return (
+            f"{opening} The largest is {_name(largest)}: {share} of customers.{_beside(outliers)}"
+        )
     by_revenue = sorted(segments, key=_revenue, reverse=True)
     best = by_revenue[0]
     told = (
@@ -81,7 +88,18 @@ def _lead(data: ReportData) -> str:
             f" The largest is {_name(largest)}: {percent(largest.share_of_customers)} of "
             f"customers, {percent(_revenue(largest))} of revenue."
         )
-    return told
+    return told + _beside(outliers)
+
+
+def _beside(outliers: Segment | None) -> str:
+    if outliers is None:
+        return ""
+    paid = outliers.share_of_revenue
+    bring = "" if paid is None else f" They bring in {percent(paid)} of revenue."
+    return (
+        f" {count(outliers.size)} ({percent(outliers.share_of_customers)}) are like too few others "
+        f"to belong to one: {_name(outliers)}.{bring}"
+    )
 
 
 def _revenue(segment: Segment) -> float:
@@ -92,16 +110,16 @@ def _name(segment: Segment) -> str:
     return f"<strong>{text(segment.name)}</strong>"
 
 
-def _badge(place: int) -> str:
-    paint = colour(place)
+def _badge(segment_id: int) -> str:
+    paint = colour(segment_id)
     style = f"background:{paint};color:{ink_on(paint)}"
-    return f'<span class="badge" style="{style}">{place + 1}</span>'
+    return f'<span class="badge" style="{style}">{segment_id or "–"}</span>'
 
 
 def cards(data: ReportData) -> str:
     """One card a segment, best first."""
-    made = "".join(_card(place, s, data.features) for place, s in enumerate(data.segments))
-    title = "The segments, best first" if len(data.segments) > 1 else "The segment"
+    made = "".join(_card(s, data.features) for s in data.segments)
+    title = "The segments, best first" if len(data.groups) > 1 else "The segment"
     return (
         f'<section id="segments"><h2>{title}</h2>'
         "<p>“Typical” is the median: half of the segment’s customers are above it, half below. "
@@ -110,7 +128,7 @@ def cards(data: ReportData) -> str:
     )
 
 
-def _card(place: int, segment: Segment, features: Sequence[Feature]) -> str:
+def _card(segment: Segment, features: Sequence[Feature]) -> str:
     facts = [
         ("Customers", f"{count(segment.size)} ({percent(segment.share_of_customers)})"),
     ]
@@ -125,8 +143,9 @@ def _card(place: int, segment: Segment, features: Sequence[Feature]) -> str:
         else ""
     )
     return (
-        f'<article class="card" style="--tone:{colour(place)}" aria-labelledby="card-{place}">'
-        f'<h3 id="card-{place}">{_badge(place)}<span>{text(segment.name)}</span></h3>'
+        f'<article class="card" style="--tone:{colour(segment.id)}" '
+        f'aria-labelledby="card-{segment.id}">'
+        f'<h3 id="card-{segment.id}">{_badge(segment.id)}<span>{text(segment.name)}</span></h3>'
         f'<p class="who">{text(segment.summary)}</p>'
         f'<dl class="facts">{_rows(facts)}</dl>'
         f"<h4>Typical customer</h4><dl>{_rows(typical)}</dl>{apart}{action}</article>"
@@ -149,10 +168,7 @@ def figure(chart: Chart, caption: str = "") -> str:
 
 def legend(data: ReportData) -> str:
     """Which number and colour stand for which segment."""
-    items = "".join(
-        f"<li>{_badge(place)}<span>{text(s.name)}</span></li>"
-        for place, s in enumerate(data.segments)
-    )
+    items = "".join(f"<li>{_badge(s.id)}<span>{text(s.name)}</span></li>" for s in data.segments)
     return f'<ul class="legend" aria-label="Segments by number">{items}</ul>'
 
 
@@ -299,4 +315,6 @@ def silhouette_section(data: ReportData) -> Section:
         "to the next one (1 would be perfect). To the left: nearer to another one. The measure is "
         f"called the silhouette; on average it is {number(average)}. {verdict}"
     )
+    if data.outliers is not None:
+        lead += f" {_name(data.outliers)} belong to no segment, so they are left out here."
     return section("silhouette", title, lead, figure(chart)), [chart]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
+
+NOISE = 0  # the id of the customers that belong to no segment
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,31 @@ class KChoice:
 
 
 @dataclass(frozen=True)
+class Density:
+    """Which customers DBSCAN takes for near, how that was settled, and what came of it."""
+
+    eps: float
+    min_samples: int
+    eps_given: bool
+    min_samples_given: bool
+    shares: Floats  # the k-distance curve: this share of the customers ...
+    distances: Floats  # ... has min_samples of them, itself included, at most so far away
+    rows: int
+    measured: int  # of them, those whose distances make the curve
+    bend: float  # the distance where the curve turns up: the eps that is proposed
+    bend_share: float
+    clusters: int
+    noise: int
+    silhouette: float = math.nan  # these three without the noise; NaN with fewer than two clusters
+    davies_bouldin: float = math.nan
+    calinski_harabasz: float = math.nan
+
+
+@dataclass(frozen=True)
 class Segment:
     """One group of customers, described. Medians are in the features' own units."""
 
-    id: int
+    id: int  # from 1, the best first; NOISE: those who belong to none
     name: str  # unique within the run
     summary: str  # one sentence: who they are
     action: str  # one sentence: what to do for them
@@ -66,7 +90,7 @@ class Segment:
     medians: dict[str, float]
     z_means: dict[str, float]  # mean z-score by feature
     distinguishing: tuple[str, ...]  # up to 3 short phrases, strongest first
-    silhouette: float  # mean over its customers
+    silhouette: float  # mean over its customers; NaN where it is not defined, as for noise
 
 
 @dataclass(frozen=True)
@@ -94,7 +118,18 @@ class ReportData:
     revenue: float | None
     features: tuple[Feature, ...]
     stages: tuple[Stage, ...]
-    segments: tuple[Segment, ...]  # best first
-    k_choice: KChoice | None  # None when k was given
+    segments: tuple[Segment, ...]  # best first, noise last
+    k_choice: KChoice | None  # None when k was given, or found by DBSCAN
     sample: Sample
+    density: Density | None = None  # DBSCAN's
     warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def groups(self) -> tuple[Segment, ...]:
+        """The segments without the noise."""
+        return tuple(s for s in self.segments if s.id != NOISE)
+
+    @property
+    def outliers(self) -> Segment | None:
+        """The noise, where there is any."""
+        return next((s for s in self.segments if s.id == NOISE), None)

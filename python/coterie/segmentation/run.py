@@ -10,16 +10,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 
-from . import choose_k, describe, features, ingest, manifest, model, output, segment
+from . import (
+    choose_k,
+    density,
+    describe,
+    features,
+    ingest,
+    manifest,
+    model,
+    output,
+    sampling,
+    segment,
+)
 from .config import FEATURE_NEEDS, Config
 from .features import Customers
 from .progress import Progress
-from .results import KChoice, ReportData, Sample, Segment, Stage
-
-_SAMPLE = 5_000
+from .results import NOISE, Density, KChoice, ReportData, Sample, Segment, Stage
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,7 @@ class RunResult:
     customers: int
     revenue: float | None
     k_choice: KChoice | None
+    density: Density | None
     segments: tuple[Segment, ...]
     stages: tuple[Stage, ...]
     warnings: tuple[str, ...]
@@ -78,6 +87,7 @@ class _Findings:
     customers: Customers
     as_of: str | None
     choice: KChoice | None
+    density: Density | None
     found: segment.Segmented
     segments: tuple[Segment, ...]
     sample: Sample
@@ -98,15 +108,15 @@ def run(config: Config, progress: Progress) -> RunResult:
         progress.line("the shop is simulated: its customers and orders are made up")
     inputs, customers, as_of = _read(config, log)
     n = len(customers.z)
-    fitted, choice = _fit(config, customers, log)
-    with log.stage("segment", n) as line:
-        found = segment.segment(customers, fitted)
-        by = "" if customers.revenue is None else " by revenue per customer"
-        line.notes = (f"{len(found.centroids)} segments, best first{by}",)
+    choice, dense = None, None
+    if config.segment.algorithm == "dbscan":
+        found, dense = _by_density(config, customers, log)
+    else:
+        found, choice = _by_means(config, customers, log)
     with log.stage("describe", n):
-        sample, silhouettes = _sample(customers, found, config.segment.seed, log)
+        sample, silhouettes = sampling.sample(customers, found, config.segment.seed, log.warn)
         segments = describe.describe(customers, found.segment, silhouettes, config.segment.names)
-    findings = _Findings(created, inputs, customers, as_of, choice, found, segments, sample)
+    findings = _Findings(created, inputs, customers, as_of, choice, dense, found, segments, sample)
     with output.staged_folder(config.output) as folder:
         _write(folder, config, findings, log)
     return RunResult(
@@ -115,6 +125,7 @@ def run(config: Config, progress: Progress) -> RunResult:
         n,
         findings.revenue,
         choice,
+        dense,
         segments,
         tuple(log.stages),
         tuple(log.warnings),
@@ -128,7 +139,7 @@ def _write(folder: Path, config: Config, findings: _Findings, log: _Log) -> None
     f = findings
     n = len(f.customers.z)
     with log.stage("write", n):
-        names = [s.name for s in f.segments]
+        names = {s.id: s.name for s in f.segments}
         pq.write_table(
             segment.to_table(f.customers.ids, f.found, names), folder / "segments.parquet"
         )
@@ -137,8 +148,9 @@ def _write(folder: Path, config: Config, findings: _Findings, log: _Log) -> None
         line.rows_out = len(f.sample.z)
         line.notes = (f"{len(f.sample.z):,} customers, without their ids, as points in the plots",)
         write_report(_report_data(config, f, log), folder / "report.html")
-    parameters = _parameters(config, f.customers, f.as_of, len(f.segments))
-    record = manifest.content(config, f.inputs, log.stages, parameters, f.created, f.choice)
+    parameters = _parameters(config, f)
+    choices = {"k_choice": f.choice, "density": f.density}
+    record = manifest.content(config, f.inputs, log.stages, parameters, f.created, choices)
     manifest.write(folder / "manifest.json", record)
 
 
@@ -158,6 +170,7 @@ def _report_data(config: Config, findings: _Findings, log: _Log) -> ReportData:
         stages=tuple(log.stages),
         segments=findings.segments,
         k_choice=findings.choice,
+        density=findings.density,
         sample=findings.sample,
         warnings=tuple(log.warnings),
     )
@@ -188,60 +201,76 @@ def _features_note(customers: Customers) -> str:
     return f"one row per customer: {names}{scale}, each brought to mean 0 and spread 1"
 
 
-def _fit(config: Config, customers: Customers, log: _Log) -> tuple[Any, KChoice | None]:
-    """The model for the k that was given or chosen."""
-    rows = len(customers.z)
+def _by_means(
+    config: Config, customers: Customers, log: _Log
+) -> tuple[segment.Segmented, KChoice | None]:
+    """k-means, for the k that was given or chosen."""
+    rows, choice = len(customers.z), None
     if config.segment.k is not None:
         with log.stage("fit", rows) as line:
             line.notes = (f"k = {config.segment.k}, as given",)
-            return segment.fit(customers.z, config.segment, config.segment.k), None
-    with log.stage("choose k", rows) as line:
-        choice, fitted = choose_k.choose_k(customers.z, config.segment, log.progress)
-        line.notes = (choice.reason,)
-    if choice.stability.max() < choice.min_stability:
-        log.warn(choice.reason)
-    return fitted, choice
-
-
-def _sample(
-    customers: Customers, found: segment.Segmented, seed: int, log: _Log
-) -> tuple[Sample, np.ndarray]:
-    """The customers that the report draws, and each segment's mean silhouette."""
-    from coterie import PCA, metrics
-
-    n = len(customers.z)
-    rows = np.arange(n)
-    if n > _SAMPLE:
-        rows = np.sort(np.random.default_rng(seed).choice(n, _SAMPLE, replace=False))
-    if n <= choose_k.SMALL:
-        values = metrics.silhouette_samples(customers.z, found.segment)
-        silhouettes, labels, drawn = values, found.segment, values[rows]
+            fitted = segment.fit(customers.z, config.segment, config.segment.k)
     else:
-        log.warn(f"silhouettes are estimated from {len(rows):,} of {n:,} customers")
-        labels = found.segment[rows]
-        silhouettes = drawn = metrics.silhouette_samples(customers.z[rows], labels)
-    ids = range(1, len(found.centroids) + 1)
-    means = np.array([silhouettes[labels == i].mean() if (labels == i).any() else 0 for i in ids])
-    pca = PCA(n_components=min(2, customers.z.shape[1])).fit(customers.z)
-    sample = Sample(
-        z=customers.z[rows],
-        segment=found.segment[rows],
-        silhouette=drawn,
-        pca=pca.transform(customers.z[rows]),
-        explained=tuple(float(ratio) for ratio in pca.explained_variance_ratio_),
-    )
-    return sample, means
+        with log.stage("choose k", rows) as line:
+            choice, fitted = choose_k.choose_k(customers.z, config.segment, log.progress)
+            line.notes = (choice.reason,)
+        if choice.stability.max() < choice.min_stability:
+            log.warn(choice.reason)
+    with log.stage("segment", rows) as line:
+        found = segment.segment(customers, fitted)
+        line.notes = (f"{found.groups.count} segments, {_first(customers)}",)
+    return found, choice
 
 
-def _parameters(config: Config, customers: Customers, as_of: str | None, k: int) -> dict[str, Any]:
+def _by_density(
+    config: Config, customers: Customers, log: _Log
+) -> tuple[segment.Segmented, Density]:
+    """DBSCAN, for the eps that was given or proposed."""
+    rows = len(customers.z)
+    with log.stage("fit", rows) as line:
+        fitted, dense = density.find(customers.z, config.segment)
+        density.require_segments(dense, rows)
+        line.notes = density.explained(dense)
+    with log.stage("segment", rows) as line:
+        found = density.segment(customers, fitted)
+        inside = found.segment != NOISE
+        dense = density.measured(
+            dense, customers.z[inside], found.segment[inside], config.segment.seed
+        )
+        line.notes = (density.found(dense), _first(customers))
+    if dense.clusters == 1:
+        log.warn(
+            "the customers form one dense group; a smaller segment.eps may split it, and "
+            "algorithm = 'kmeans' divides what has no gaps"
+        )
+    return found, dense
+
+
+def _first(customers: Customers) -> str:
+    return "best first" + ("" if customers.revenue is None else " by revenue per customer")
+
+
+def _parameters(config: Config, findings: _Findings) -> dict[str, Any]:
     """What was in force in the end, defaults included."""
+    settings, customers = config.segment, findings.customers
+    ours: dict[str, Any]
+    if findings.density is not None:
+        dense = findings.density
+        outliers = int((findings.found.segment == NOISE).sum())
+        ours = {"eps": dense.eps, "min_samples": dense.min_samples, "outliers": outliers}
+    else:
+        chosen = settings.k is None
+        ours = {
+            "k_range": settings.k_range if chosen else None,
+            "min_stability": settings.min_stability if chosen else None,
+            "restarts": choose_k.restarts(len(customers.z)),
+        }
     return {
-        "as_of": as_of,
-        "k": k,
-        "k_range": config.segment.k_range if config.segment.k is None else None,
-        "min_stability": config.segment.min_stability if config.segment.k is None else None,
-        "seed": config.segment.seed,
-        "restarts": choose_k.restarts(len(customers.z)),
+        "as_of": findings.as_of,
+        "algorithm": settings.algorithm,
+        "k": findings.found.groups.count,
+        "seed": settings.seed,
+        **ours,
         "features": [
             {"name": f.name, "log": f.log, "mean": f.mean, "scale": f.scale}
             for f in customers.features

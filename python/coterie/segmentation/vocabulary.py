@@ -118,3 +118,7 @@ TERMS = (
 )
 NAMES = tuple(term.name for term in TERMS)
 OTHER_ACTION = "Look at what sets them apart, and try one offer made for it on a small group first."
+OUTLIERS = "Outliers"  # the name of those who belong to no segment
+OUTLIERS_ACTION = (
+    "Look at them one by one: the best deserve personal care, the oddest a check of the data."
+)

@@ -60,6 +60,13 @@ T __shfl_xor_sync(unsigned mask, T value, int lane_mask) {
   return (mask >> from & 1) != 0 ? cuda_on_cpu::from_bits<T>(values[from]) : value;
 }
 
+/// The value of a lane, which must be in mask.
+template <class T>
+T __shfl_sync(unsigned mask, T value, int lane) {
+  const auto* values = cuda_on_cpu::exchange("__shfl_sync", mask, cuda_on_cpu::to_bits(value));
+  return cuda_on_cpu::from_bits<T>(values[lane % static_cast<int>(cuda_on_cpu::kWarpSize)]);
+}
+
 /// A bit for each lane: whether its condition holds.
 inline unsigned __ballot_sync(unsigned mask, int condition) {
   const auto* values = cuda_on_cpu::exchange("__ballot_sync", mask, condition != 0 ? 1 : 0);
@@ -91,5 +98,27 @@ T atomicMax(T* to, T value) {
   if (value > old) atom.store(value, std::memory_order_relaxed);
   return old;
 }
+
+/// What was there; replaced by `value` if it was `expected`.
+template <cuda_on_cpu::AtomicInteger T>
+T atomicCAS(T* to, T expected, T value) {
+  std::atomic_ref<T>(*to).compare_exchange_strong(expected, value, std::memory_order_relaxed);
+  return expected;
+}
+
+inline int __ffs(unsigned bits) { return __builtin_ffs(static_cast<int>(bits)); }
+namespace cuda_on_cpu {
+
+template <AtomicInteger T>
+T load_relaxed(const T* from) {
+  return std::atomic_ref<T>(*const_cast<T*>(from)).load(std::memory_order_relaxed);
+}
+
+template <AtomicInteger T>
+void store_relaxed(T* to, T value) {
+  std::atomic_ref<T>(*to).store(value, std::memory_order_relaxed);
+}
+
+}  // namespace cuda_on_cpu
 
 inline int __popc(unsigned bits) { return __builtin_popcount(bits); }

@@ -91,7 +91,10 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const vo
   return cudaSuccess;
 }
 
-cudaError_t cudaDeviceSynchronize() { return cudaStreamSynchronize(nullptr); }
+cudaError_t cudaDeviceSynchronize() {
+  cuda_on_cpu::catch_up_all();
+  return cudaStreamSynchronize(nullptr);
+}
 
 cudaError_t cudaGetLastError() {
   const std::lock_guard lock(state().mutex);
@@ -113,6 +116,8 @@ const char* cudaGetErrorName(cudaError_t status) {
       return "cudaErrorInvalidDeviceFunction";
     case cudaErrorNoDevice:
       return "cudaErrorNoDevice";
+    case cudaErrorInvalidResourceHandle:
+      return "cudaErrorInvalidResourceHandle";
     case cudaErrorLaunchFailure:
       return "cudaErrorLaunchFailure";
     default:
@@ -134,6 +139,8 @@ const char* cudaGetErrorString(cudaError_t status) {
       return "invalid device function";
     case cudaErrorNoDevice:
       return "no CUDA-capable device is detected";
+    case cudaErrorInvalidResourceHandle:
+      return "invalid resource handle";
     case cudaErrorLaunchFailure:
       return state().failure.c_str();
     default:
@@ -141,14 +148,9 @@ const char* cudaGetErrorString(cudaError_t status) {
   }
 }
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
-  *stream = nullptr;
-  return cudaSuccess;
-}
-
-cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
-
-cudaError_t cudaStreamSynchronize(cudaStream_t) {
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (!cuda_on_cpu::stream_exists(stream)) return cudaErrorInvalidResourceHandle;
+  cuda_on_cpu::catch_up(stream);
   const std::lock_guard lock(state().mutex);
   return state().failure.empty() ? cudaSuccess : cudaErrorLaunchFailure;
 }
@@ -166,7 +168,8 @@ cudaError_t cudaMallocAsync(void** memory, std::size_t bytes, cudaStream_t) {
   return cudaSuccess;
 }
 
-cudaError_t cudaFreeAsync(void* memory, cudaStream_t) {
+cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
+  cuda_on_cpu::catch_up(stream);
   const std::lock_guard lock(state().mutex);
   const auto found = state().allocated.find(memory);
   if (found == state().allocated.end()) return cudaErrorInvalidValue;
@@ -177,15 +180,22 @@ cudaError_t cudaFreeAsync(void* memory, cudaStream_t) {
 }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
-                            cudaStream_t) {
+                            cudaStream_t stream) {
+  if (!cuda_on_cpu::stream_exists(stream)) return cudaErrorInvalidResourceHandle;
+  if (cuda_on_cpu::is_pinned(from)) {
+    cuda_on_cpu::put_off_copy(stream, to, from, bytes);
+    return cudaSuccess;
+  }
+  cuda_on_cpu::catch_up(stream);
   std::memcpy(to, from, bytes);
   return cudaSuccess;
 }
 
 cudaError_t cudaMemcpy2DAsync(void* to, std::size_t to_pitch, const void* from,
                               std::size_t from_pitch, std::size_t width, std::size_t height,
-                              cudaMemcpyKind, cudaStream_t) {
+                              cudaMemcpyKind, cudaStream_t stream) {
   if (width > to_pitch || width > from_pitch) return cudaErrorInvalidValue;
+  cuda_on_cpu::catch_up(stream);
   for (std::size_t i = 0; i < height; ++i) {
     std::memcpy(static_cast<char*>(to) + i * to_pitch,
                 static_cast<const char*>(from) + i * from_pitch, width);
@@ -193,7 +203,8 @@ cudaError_t cudaMemcpy2DAsync(void* to, std::size_t to_pitch, const void* from,
   return cudaSuccess;
 }
 
-cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStream_t) {
+cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStream_t stream) {
+  cuda_on_cpu::catch_up(stream);
   std::memset(memory, value, bytes);
   return cudaSuccess;
 }
@@ -211,6 +222,7 @@ cudaError_t allow_dynamic_shared(const void* kernel, int bytes) {
 
 cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel,
                    const std::function<void()>& body) {
+  catch_up(config.stream);
   std::size_t shared_limit = kSharedBytesUnasked;
   {
     const std::lock_guard lock(state().mutex);

@@ -1,11 +1,13 @@
 #pragma once
 
-// What the host calls. The names are CUDA's. Everything is done when the call returns.
+// What the host calls. The names are CUDA's. Everything is done when the call returns, but for
+// copies from page-locked memory (streams.hpp).
 
 #include <tuple>
 #include <utility>
 
 #include "emulated/grid.hpp"
+#include "emulated/streams.hpp"
 
 #define CUDART_VERSION 13000
 
@@ -17,6 +19,7 @@ enum cudaError_t {
   cudaErrorInsufficientDriver = 35,
   cudaErrorInvalidDeviceFunction = 98,
   cudaErrorNoDevice = 100,
+  cudaErrorInvalidResourceHandle = 400,
   cudaErrorLaunchFailure = 719
 };
 enum cudaMemcpyKind {
@@ -32,8 +35,10 @@ enum cudaDeviceAttr {
 };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 enum { cudaStreamNonBlocking = 1 };
+enum { cudaEventDisableTiming = 2 };
 
-using cudaStream_t = struct cuda_on_cpu_stream*;
+using cudaStream_t = cuda_on_cpu_stream*;
+using cudaEvent_t = cuda_on_cpu_event*;
 
 struct cudaDeviceProp {
   char name[256];
@@ -75,6 +80,15 @@ const char* cudaGetErrorString(cudaError_t status);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags);
+cudaError_t cudaEventDestroy(cudaEvent_t event);
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaEventSynchronize(cudaEvent_t event);
+
+/// Page-locked memory; fails for more than COTERIE_EMULATED_PINNED bytes, if that is set.
+cudaError_t cudaMallocHost(void** memory, std::size_t bytes);
+cudaError_t cudaFreeHost(void* memory);
 
 /// Fails beyond COTERIE_EMULATED_MEMORY bytes in all (8 GiB when it is not set).
 cudaError_t cudaMallocAsync(void** memory, std::size_t bytes, cudaStream_t stream);

@@ -11,6 +11,10 @@ struct uint3 {
   unsigned x, y, z;
 };
 
+struct alignas(16) float4 {
+  float x, y, z, w;
+};
+
 struct dim3 {
   unsigned x, y, z;
   constexpr dim3(unsigned along = 1, unsigned down = 1, unsigned deep = 1)

@@ -5,7 +5,16 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from coterie.segmentation.results import Feature, KChoice, ReportData, Sample, Segment, Stage
+from coterie.segmentation.results import (
+    NOISE,
+    Density,
+    Feature,
+    KChoice,
+    ReportData,
+    Sample,
+    Segment,
+    Stage,
+)
 
 FEATURES = (
     Feature("recency", "days", True, 3.0, 1.0),
@@ -87,3 +96,32 @@ def report(*names: str, features: tuple[Feature, ...] = FEATURES) -> ReportData:
 def without_revenue(data: ReportData) -> ReportData:
     segments = tuple(dataclasses.replace(s, share_of_revenue=None) for s in data.segments)
     return dataclasses.replace(data, revenue=None, segments=segments)
+
+
+def density(data: ReportData) -> ReportData:
+    """The same, found by DBSCAN, with the last segment's customers as outliers."""
+    *segments, last = data.segments
+    noise = dataclasses.replace(last, id=NOISE, silhouette=np.nan)
+    labels = np.where(data.sample.segment == last.id, NOISE, data.sample.segment)
+    silhouette = np.where(labels == NOISE, np.nan, data.sample.silhouette)
+    sample = dataclasses.replace(data.sample, segment=labels, silhouette=silhouette)
+    found = Density(
+        eps=0.412,
+        min_samples=6,
+        eps_given=False,
+        min_samples_given=False,
+        shares=np.linspace(0.01, 1, 100),
+        distances=np.linspace(0.1, 1, 100) ** 8 * 3,
+        rows=data.customers,
+        measured=1000,
+        bend=0.412,
+        bend_share=0.78,
+        clusters=len(segments),
+        noise=noise.size,
+        silhouette=0.31,
+        davies_bouldin=1.02,
+        calinski_harabasz=1234.0,
+    )
+    return dataclasses.replace(
+        data, segments=(*segments, noise), sample=sample, density=found, k_choice=None
+    )

@@ -144,6 +144,30 @@ def test_text_from_users_cannot_become_markup() -> None:
     assert "&lt;b&gt;" in names[0].replace("<br>", "")
 
 
+def test_outliers_are_grey_last_and_in_no_measure() -> None:
+    page = Page(report_data.density(report_data.report("Champions", "Loyal", "Odd ones")))
+    assert "3,003 customers fall into 2 segments." in page.text
+    assert "1,002 (33.3 %) are like too few others to belong to one: Odd ones" in page.text
+    assert "Distances of 1,000 sampled customers to all others." in page.text
+    assert "It is at 0.41, and that was taken as eps." in page.text
+    assert "whoever has at least 6 customers" in page.text
+    assert "Odd ones belong to no segment, so they are left out here." in page.text
+    assert "1,234" in page.text
+    colours = [trace["marker"]["color"] for trace in page.figures["chart-map"]["data"]]
+    assert len(set(colours)) == 3
+    assert colours[2] == report_format.colour(0)
+    badges = [note["text"] for note in page.figures["chart-map"]["layout"]["annotations"]]
+    assert badges == ["<b>1</b>", "<b>2</b>"]
+    assert len(page.figures["chart-silhouette"]["layout"]["yaxis"]["tickvals"]) == 2
+    assert len(page.figures["chart-shares"]["layout"]["yaxis"]["tickvals"]) == 3
+    assert not any(key.startswith("chart-k-s") for key in page.figures)
+    bend = page.figures["chart-k-distance"]["data"][1]
+    assert (bend["x"], bend["y"]) == ([78.0], [0.412])
+    for figure in page.figures.values():
+        go.Figure(figure)
+    assert len(page.ids()) == len(set(page.ids()))
+
+
 def test_a_simulated_shop_says_so() -> None:
     data = report_data.report("A", "B")
     assert "Simulated shop" not in Page(data).text

@@ -88,6 +88,7 @@ def look(data: ReportData, folder: Path) -> dict:
 DATA = {
     "three segments": report_data.report("Champions", "Loyal", "</script><b>Lost & found"),
     "twelve": report_data.report(*(f"A rather long segment name, {i}" for i in range(12))),
+    "outliers": report_data.density(report_data.report("Champions", "Loyal", "Outliers")),
     "one feature": report_data.report("A", "B", features=(Feature("basket", "", True, 3.0, 1.0),)),
 }
 

@@ -1,0 +1,81 @@
+#include "cpu/neighbors.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "cpu/column_facts.hpp"
+
+namespace coterie::cpu {
+namespace {
+
+/// The largest |x - shift|.
+double largest_in(const ColumnRange& range, const double* shift) {
+  double largest = 0;
+  for (std::size_t j = 0; j < range.low.size(); ++j) {
+    const double origin = shift == nullptr ? 0 : shift[j];
+    largest =
+        std::max({largest, std::abs(range.low[j] - origin), std::abs(range.high[j] - origin)});
+  }
+  return largest;
+}
+
+/// Rows of float64 are brought around 0, where float32 is finest; those of float32 are exact as
+/// they are.
+template <class T>
+std::vector<double> shift_for(const PairMetric& metric, const ColumnRange& range) {
+  const bool bounded =
+      metric.metric == NeighborMetric::Cosine || metric.metric == NeighborMetric::Haversine;
+  if (bounded || sizeof(T) == sizeof(float)) return {};
+  std::vector<double> middle(range.low.size());
+  for (std::size_t j = 0; j < middle.size(); ++j) {
+    middle[j] = range.low[j] / 2 + range.high[j] / 2;
+  }
+  return middle;
+}
+
+}  // namespace
+
+template <class T>
+CpuNeighborPasses<T>::CpuNeighborPasses(MatrixView<const T> x, const PairMetric& metric,
+                                        const Context& ctx)
+    : x_(x) {
+  const ColumnRange range = column_range(x, {0, x.rows}, ctx);
+  shift_ = shift_for<T>(metric, range);
+  const double* shift = shift_.empty() ? nullptr : shift_.data();
+  filter_ = pair_filter<T>(metric, x.cols, shift, largest_in(range, shift));
+  order_ = spatial_order(x, filter_, range, ctx);
+}
+
+template <class T>
+const BlockTree& CpuNeighborPasses<T>::tree(const Context& ctx) {
+  if (!order_.empty()) tree_ = OwnedTree(x_, filter_, std::exchange(order_, {}), ctx);
+  return tree_.view();
+}
+
+template <class T>
+QueryLeaves query_leaves(MatrixView<const T> queries, const PairFilter& filter,
+                         const Context& ctx) {
+  const ColumnRange range = column_range(queries, {0, queries.rows}, ctx);
+  QueryLeaves leaves{with_queries(filter, largest_in(range, filter.shift)), {}};
+  leaves.tree =
+      OwnedTree(queries, leaves.filter, spatial_order(queries, leaves.filter, range, ctx), ctx);
+  return leaves;
+}
+
+template <class T>
+std::unique_ptr<NeighborPasses<T>> neighbor_passes(MatrixView<const T> x, const PairMetric& metric,
+                                                   const Context& ctx) {
+  return std::make_unique<CpuNeighborPasses<T>>(x, metric, ctx);
+}
+
+template std::unique_ptr<NeighborPasses<float>> neighbor_passes(MatrixView<const float>,
+                                                                const PairMetric&, const Context&);
+template std::unique_ptr<NeighborPasses<double>> neighbor_passes(MatrixView<const double>,
+                                                                 const PairMetric&, const Context&);
+template const BlockTree& CpuNeighborPasses<float>::tree(const Context&);
+template const BlockTree& CpuNeighborPasses<double>::tree(const Context&);
+template QueryLeaves query_leaves(MatrixView<const float>, const PairFilter&, const Context&);
+template QueryLeaves query_leaves(MatrixView<const double>, const PairFilter&, const Context&);
+
+}  // namespace coterie::cpu
