@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -26,6 +27,7 @@ struct KMeansSource {
       use(RowBlock{first, step < rows - first ? step : rows - first});
     }
   }
+  double max_weight() const { return weights.empty() ? 1.0 : *std::ranges::max_element(weights); }
   double weight(std::int64_t row) const {
     return weights.empty() ? 1.0 : weights[static_cast<std::size_t>(row)];
   }

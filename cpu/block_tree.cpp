@@ -102,25 +102,23 @@ void OwnedTree::lay_out_boxes() {
   first_.assign(static_cast<std::size_t>(blocks * kBlock), -1);
   std::int64_t before = 0;
   for (int level = 1; level <= view_.levels; ++level) {
-    view_.low[level - 1] = corners + before * block_values;
-    view_.high[level - 1] = corners + (blocks + before) * block_values;
-    view_.first[level - 1] = first_.data() + before * kBlock;
+    view_.low[level - 1] = low_[level - 1] = corners + before * block_values;
+    view_.high[level - 1] = high_[level - 1] = corners + (blocks + before) * block_values;
+    view_.first[level - 1] = first_of_[level - 1] = first_.data() + before * kBlock;
     before += blocks_of(view_.boxes(level));
   }
 }
 
 void OwnedTree::enclose_leaves(const Context& ctx) {
   if (view_.leaves == 0) return;
-  float* low = const_cast<float*>(view_.low[0]);  // ours: boxes_
-  float* high = const_cast<float*>(view_.high[0]);
   const std::int64_t chunks = (view_.leaves + kChunkLeaves - 1) / kChunkLeaves;
   parallel_for(ctx, chunks, [&](std::int64_t chunk, int) {
     const std::int64_t end = std::min((chunk + 1) * kChunkLeaves, view_.leaves);
     for (std::int64_t leaf = chunk * kChunkLeaves; leaf < end; ++leaf) {
-      enclose(view_.leaf(leaf), view_.leaf(leaf), view_.cols, leaf, low, high);
+      enclose(view_.leaf(leaf), view_.leaf(leaf), view_.cols, leaf, low_[0], high_[0]);
       const std::int32_t* rows = view_.order + leaf * kBlock;
       const std::int64_t count = std::min<std::int64_t>(kBlock, view_.rows - leaf * kBlock);
-      first_[static_cast<std::size_t>(leaf)] = *std::min_element(rows, rows + count);
+      first_of_[0][leaf] = *std::min_element(rows, rows + count);
     }
   });
 }
@@ -128,14 +126,13 @@ void OwnedTree::enclose_leaves(const Context& ctx) {
 void OwnedTree::enclose_boxes() {
   for (int level = 2; level <= view_.levels; ++level) {
     const std::int64_t members = view_.boxes(level - 1);
-    std::int32_t* first = first_.data() + (view_.first[level - 1] - first_.data());
     for (std::int64_t box = 0; box < view_.boxes(level); ++box) {
-      enclose(view_.low_of(level - 1, box * kBlock), view_.high_of(level - 1, box * kBlock),
-              view_.cols, box, const_cast<float*>(view_.low[level - 1]),
-              const_cast<float*>(view_.high[level - 1]));
-      const std::int32_t* rows = view_.first[level - 2] + box * kBlock;
-      first[box] =
-          *std::min_element(rows, rows + std::min<std::int64_t>(kBlock, members - box * kBlock));
+      const std::int64_t first = box * kBlock;
+      enclose(view_.low_of(level - 1, first), view_.high_of(level - 1, first), view_.cols, box,
+              low_[level - 1], high_[level - 1]);
+      const std::int32_t* rows = first_of_[level - 2] + first;
+      first_of_[level - 1][box] =
+          *std::min_element(rows, rows + std::min<std::int64_t>(kBlock, members - first));
     }
   }
 }

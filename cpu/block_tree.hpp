@@ -41,6 +41,10 @@ class OwnedTree {
   std::vector<std::int32_t> order_;
   AlignedBuffer<float> points_, boxes_;
   std::vector<std::int32_t> first_;
+  // Where the view's boxes are written.
+  float* low_[BlockTree::kMostLevels] = {};
+  float* high_[BlockTree::kMostLevels] = {};
+  std::int32_t* first_of_[BlockTree::kMostLevels] = {};
 };
 
 }  // namespace coterie::cpu

@@ -1,12 +1,11 @@
 // The rows within a key of queries: leaves of queries against the tree of rows, counted or listed.
 #include <algorithm>
 #include <bit>
-#include <vector>
 
 #include "cpu/block_visit.hpp"
+#include "cpu/leaf_loop.hpp"
 #include "cpu/neighbors.hpp"
 #include "cpu/simd/leaves.hpp"
-#include "cpu/thread_pool.hpp"
 
 namespace coterie::cpu {
 namespace {
@@ -66,15 +65,10 @@ void for_each_within(const WithinPass<T>& pass, std::int64_t query_leaf, const U
   visit_tree(tree, search, take, use_leaf);
 }
 
-/// Calls body(pass, query_leaf) for all leaves of the queries, in parallel.
-template <class T, class Body>
-void for_each_query_leaf(const WithinPass<T>& pass, const Context& ctx, const Body& body) {
-  parallel_for(ctx, pass.query_tree.leaves, [&](std::int64_t leaf, int) { body(pass, leaf); });
-}
-
 template <class T>
 void count(const WithinPass<T>& pass, std::span<std::int64_t> counts, const Context& ctx) {
-  for_each_query_leaf(pass, ctx, [&](const WithinPass<T>&, std::int64_t query_leaf) {
+  LeafProgress progress{"counting", pass.query_tree.leaves};
+  for_each_leaf(pass.query_tree, ctx, &progress, [&](std::int64_t query_leaf) {
     std::int64_t of_leaf[kBlock] = {};
     for_each_within(pass, query_leaf, [&](int query, std::int64_t, std::uint32_t bits) {
       of_leaf[query] += std::popcount(bits);
@@ -89,7 +83,8 @@ void count(const WithinPass<T>& pass, std::span<std::int64_t> counts, const Cont
 template <class T>
 void list(const WithinPass<T>& pass, std::span<const std::int64_t> starts,
           std::span<std::int64_t> rows, std::span<double> keys, const Context& ctx) {
-  for_each_query_leaf(pass, ctx, [&](const WithinPass<T>&, std::int64_t query_leaf) {
+  LeafProgress progress{"listing", pass.query_tree.leaves};
+  for_each_leaf(pass.query_tree, ctx, &progress, [&](std::int64_t query_leaf) {
     const std::int32_t* order = pass.query_tree.order + query_leaf * kBlock;
     std::int64_t next[kBlock] = {};
     const std::uint32_t queries = members_of(pass.query_tree, query_leaf);

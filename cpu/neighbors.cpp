@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
 #include "cpu/column_facts.hpp"
 
@@ -49,7 +48,10 @@ CpuNeighborPasses<T>::CpuNeighborPasses(MatrixView<const T> x, const PairMetric&
 
 template <class T>
 const BlockTree& CpuNeighborPasses<T>::tree(const Context& ctx) {
-  if (!order_.empty()) tree_ = OwnedTree(x_, filter_, std::exchange(order_, {}), ctx);
+  if (!order_.empty()) {
+    tree_ = OwnedTree(x_, filter_, order_, ctx);  // which may be interrupted
+    order_ = {};
+  }
   return tree_.view();
 }
 

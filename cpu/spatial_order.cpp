@@ -4,54 +4,11 @@
 #include <vector>
 
 #include "cpu/block_tree.hpp"
+#include "cpu/coordinates.hpp"
 #include "cpu/thread_pool.hpp"
 
 namespace coterie::cpu {
 namespace {
-
-/// What rows are ordered by: the filter's points before their last rounding, but for Haversine's,
-/// which go by the angles.
-template <class T>
-class Coordinates {
- public:
-  Coordinates(MatrixView<const T> x, const PairFilter& filter, const Context& ctx)
-      : x_(x), filter_(filter) {
-    if (filter.metric.metric != NeighborMetric::Cosine) return;
-    directions_.resize(static_cast<std::size_t>(x.rows));
-    parallel_for(ctx, chunk_count(x.rows), [&](std::int64_t chunk, int) {
-      const RowBlock rows = chunk_of({0, x.rows}, chunk);
-      for (std::int64_t i = rows.first; i < rows.first + rows.rows; ++i) {
-        directions_[static_cast<std::size_t>(i)] = direction_of(x.row(i), x.cols);
-      }
-    });
-  }
-
-  double at(std::int64_t row, std::int64_t col) const {
-    const double value = static_cast<double>(x_(row, col));
-    if (!directions_.empty()) {
-      const Direction& direction = directions_[static_cast<std::size_t>(row)];
-      return value * direction.scale * direction.inverse;
-    }
-    return moved(value, col);
-  }
-  /// Where the columns' ranges end.
-  double low(const ColumnRange& range, std::int64_t col) const {
-    return directions_.empty() ? moved(range.low[static_cast<std::size_t>(col)], col) : -1;
-  }
-  double high(const ColumnRange& range, std::int64_t col) const {
-    return directions_.empty() ? moved(range.high[static_cast<std::size_t>(col)], col) : 1;
-  }
-
- private:
-  double moved(double value, std::int64_t col) const {
-    const double shift = filter_.shift == nullptr ? 0 : filter_.shift[col];
-    return PairFilter::within_range((value - shift) * filter_.scale);
-  }
-
-  MatrixView<const T> x_;
-  const PairFilter& filter_;
-  std::vector<Direction> directions_;  // of Cosine's rows
-};
 
 // --------------------------------------------------------------------------------- Morton order
 
@@ -115,57 +72,79 @@ class MortonCurve {
   double cells_ = 0;
 };
 
-/// Rows in buckets of a curve's first bits, then each bucket by itself. Nothing where one bucket
-/// has so many of the rows that others must lie far out: there the curve's cells are too wide.
+/// Rows in buckets of a curve's first bits, then each bucket by itself.
 template <class T>
-std::vector<std::int32_t> morton_order(const MortonCurve<T>& curve, std::int64_t rows,
-                                       const Context& ctx) {
-  constexpr int kBucketBits = 12;
-  constexpr std::size_t kBuckets = std::size_t{1} << kBucketBits;
-  const auto bucket_of = [](std::uint64_t place) {
-    return static_cast<std::size_t>(place >> (MortonCurve<T>::kBits - kBucketBits));
-  };
-  // Few parts: each has a count for every bucket.
-  const std::int64_t part_rows = std::max<std::int64_t>(kBuckets, (rows + 63) / 64);
-  const std::int64_t parts = (rows + part_rows - 1) / part_rows;
-  std::vector<std::int64_t> next(static_cast<std::size_t>(parts) * kBuckets);
-  const auto for_part = [&](std::int64_t part, const auto& use) {
-    const std::int64_t end = std::min(rows, (part + 1) * part_rows);
-    for (std::int64_t i = part * part_rows; i < end; ++i) use(i, curve.place(i));
-  };
-  parallel_for(ctx, parts, [&](std::int64_t part, int) {
-    std::int64_t* counts = next.data() + static_cast<std::size_t>(part) * kBuckets;
-    for_part(part, [&](std::int64_t, std::uint64_t place) { ++counts[bucket_of(place)]; });
-  });
-  std::vector<std::int64_t> starts(kBuckets + 1);
-  std::int64_t sum = 0;
-  for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
-    starts[bucket] = sum;
-    for (std::size_t at = bucket; at < next.size(); at += kBuckets) {
-      sum += std::exchange(next[at], sum);
-    }
-  }
-  starts[kBuckets] = sum;
-  for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
-    if (starts[bucket + 1] - starts[bucket] > rows / 8 + kBlock * kBlock) return {};
-  }
-  AlignedBuffer<Keyed> buffer;
-  Keyed* keyed = buffer.resize(rows);
-  parallel_for(ctx, parts, [&](std::int64_t part, int) {
-    std::int64_t* to = next.data() + static_cast<std::size_t>(part) * kBuckets;
-    for_part(part, [&](std::int64_t i, std::uint64_t place) {
-      keyed[to[bucket_of(place)]++] = {place, static_cast<std::int32_t>(i)};
+class MortonOrder {
+ public:
+  MortonOrder(const MortonCurve<T>& curve, std::int64_t rows, const Context& ctx)
+      : curve_(curve),
+        rows_(rows),
+        part_rows_(std::max(kBuckets, (rows + 63) / 64)),
+        parts_((rows + part_rows_ - 1) / part_rows_),
+        next_(static_cast<std::size_t>(parts_ * kBuckets)),
+        starts_(static_cast<std::size_t>(kBuckets + 1)) {
+    parallel_for(ctx, parts_, [&](std::int64_t part, int) {
+      std::int64_t* counts = next_of(part);
+      for_rows(part, [&](std::int64_t, std::uint64_t place) { ++counts[bucket_of(place)]; });
     });
-  });
-  std::vector<std::int32_t> order(static_cast<std::size_t>(rows));
-  parallel_for(ctx, kBuckets, [&](std::int64_t bucket, int) {
-    const std::int64_t first = starts[static_cast<std::size_t>(bucket)];
-    const std::int64_t last = starts[static_cast<std::size_t>(bucket) + 1];
-    std::sort(keyed + first, keyed + last);
-    for (std::int64_t i = first; i < last; ++i) order[static_cast<std::size_t>(i)] = keyed[i].row;
-  });
-  return order;
-}
+    std::int64_t sum = 0;
+    for (std::int64_t bucket = 0; bucket < kBuckets; ++bucket) {
+      starts_[static_cast<std::size_t>(bucket)] = sum;
+      for (std::int64_t part = 0; part < parts_; ++part) {
+        sum += std::exchange(next_of(part)[bucket], sum);
+      }
+    }
+    starts_.back() = sum;
+  }
+
+  /// Whether one bucket has so many of the rows that others must lie far out: cells are too wide.
+  bool is_lumpy() const {
+    for (std::size_t bucket = 0; bucket + 1 < starts_.size(); ++bucket) {
+      if (starts_[bucket + 1] - starts_[bucket] > rows_ / 8 + kBlock * kBlock) return true;
+    }
+    return false;
+  }
+
+  std::vector<std::int32_t> order(const Context& ctx) {
+    AlignedBuffer<Keyed> buffer;
+    Keyed* keyed = buffer.resize(rows_);
+    parallel_for(ctx, parts_, [&](std::int64_t part, int) {
+      std::int64_t* next = next_of(part);
+      for_rows(part, [&](std::int64_t i, std::uint64_t place) {
+        keyed[next[bucket_of(place)]++] = {place, static_cast<std::int32_t>(i)};
+      });
+    });
+    std::vector<std::int32_t> rows(static_cast<std::size_t>(rows_));
+    parallel_for(ctx, kBuckets, [&](std::int64_t bucket, int) {
+      const std::int64_t first = starts_[static_cast<std::size_t>(bucket)];
+      const std::int64_t last = starts_[static_cast<std::size_t>(bucket) + 1];
+      std::sort(keyed + first, keyed + last);
+      for (std::int64_t i = first; i < last; ++i) rows[static_cast<std::size_t>(i)] = keyed[i].row;
+    });
+    return rows;
+  }
+
+ private:
+  static constexpr int kBucketBits = 12;
+  static constexpr std::int64_t kBuckets = std::int64_t{1} << kBucketBits;
+
+  static std::int64_t bucket_of(std::uint64_t place) {
+    return static_cast<std::int64_t>(place >> (MortonCurve<T>::kBits - kBucketBits));
+  }
+  std::int64_t* next_of(std::int64_t part) { return next_.data() + part * kBuckets; }
+  template <class Use>
+  void for_rows(std::int64_t part, const Use& use) const {
+    const std::int64_t end = std::min(rows_, (part + 1) * part_rows_);
+    for (std::int64_t i = part * part_rows_; i < end; ++i) use(i, curve_.place(i));
+  }
+
+  const MortonCurve<T>& curve_;
+  std::int64_t rows_;
+  std::int64_t part_rows_;
+  std::int64_t parts_;                // few: each has a count for every bucket
+  std::vector<std::int64_t> next_;    // place for a part's next row of a bucket
+  std::vector<std::int64_t> starts_;  // of the buckets
+};
 
 // -------------------------------------------------------------------------------- median splits
 
@@ -282,8 +261,9 @@ std::vector<std::int32_t> spatial_order(MatrixView<const T> x, const PairFilter&
   constexpr std::int64_t kMostMortonCols = 3;
   const Coordinates<T> points(x, filter, ctx);
   if (x.cols <= kMostMortonCols) {
-    auto order = morton_order(MortonCurve<T>(points, x.cols, range), x.rows, ctx);
-    if (!order.empty() || x.rows == 0) return order;
+    const MortonCurve<T> curve(points, x.cols, range);
+    MortonOrder<T> morton(curve, x.rows, ctx);
+    if (!morton.is_lumpy()) return morton.order(ctx);
   }
   return MedianSplits<T>(points, x.rows, x.cols).order(ctx);
 }

@@ -223,7 +223,7 @@ class Joiner {
 
 /// A warp per leaf of rows that are not core. root_of: of core rows it is read, of others written.
 template <class Form, class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kBlocksAtOnce)
     join_kernel(const __grid_constant__ Search<T> search, const __grid_constant__ BoxRoots roots,
                 std::int32_t* root_of, std::int64_t first, std::int64_t count) {
   if (warp_of_grid() >= count) return;

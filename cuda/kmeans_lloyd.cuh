@@ -44,9 +44,7 @@ struct DeviceTask {
   const ModelState* state;  // of the model; null: only the host moves its centroids
 
   /// Passes may be queued before it is known that the model has stopped.
-  __device__ bool stopped() const {
-    return state != nullptr && state->standing != Standing::Goes;
-  }
+  __device__ bool stopped() const { return state != nullptr && state->standing != Standing::Goes; }
 };
 
 /// How weighted rows become integers.

@@ -85,7 +85,7 @@ class NearestFinder {
 
 /// A warp per leaf of queries.
 template <class Form, class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kBlocksAtOnce - 1)
     nearest_kernel(const __grid_constant__ Search<T> search,
                    const __grid_constant__ PairFilter filter, const __grid_constant__ Found found,
                    std::int64_t first, std::int64_t count) {

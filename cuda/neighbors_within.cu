@@ -56,7 +56,7 @@ class Lister {
 
 /// A warp per leaf of queries.
 template <class Form, class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kBlocksAtOnce)
     list_kernel(const __grid_constant__ Search<T> search, const __grid_constant__ Listing listing,
                 std::int64_t first, std::int64_t count) {
   if (warp_of_grid() >= count) return;

@@ -124,7 +124,7 @@ def usages_of(build: Path) -> list[Usage]:
     names = demangled([usage.kernel for usage in usages])
     for usage, name in zip(usages, names, strict=True):
         usage.kernel = name
-    return usages
+    return [usage for usage in usages if not usage.kernel.startswith("cub::")]  # NVIDIA's own
 
 
 def nvcc_setting(build: Path, name: str) -> str:

@@ -105,23 +105,21 @@ TEST_P(CudaNeighbors, ComponentsOfALargerTree) {
 }
 
 template <class T>
-void ties_and_duplicates() {
+void ties_and_duplicates(std::int64_t cols) {
   for (const Shape shape :
        {Shape::Integers, Shape::OffsetBlobs, Shape::TwoFarGroups, Shape::Duplicates}) {
-    for (const std::int64_t cols : {2, 4}) {
-      const Matrix<T> x = make_rows<T>(210, cols, shape);
-      for (const double radius : {1.0, std::sqrt(2.0), 2.5}) {
-        expect_components<T>(x.view(), kEuclidean, radius, 6);
-      }
-      expect_queries<T>(x.view(), x.view(), kEuclidean, 1, 9);
-      expect_others<T>(x.view(), kEuclidean, 9);
+    const Matrix<T> x = make_rows<T>(170, cols, shape);
+    for (const double radius : {1.0, std::sqrt(2.0), 2.5}) {
+      expect_components<T>(x.view(), kEuclidean, radius, 6);
     }
+    expect_queries<T>(x.view(), x.view(), kEuclidean, 1, 9);
+    expect_others<T>(x.view(), kEuclidean, 9);
   }
 }
 
 TEST_P(CudaNeighbors, TiesDuplicatesAndOffsetsAreDecidedByTheKeys) {
-  ties_and_duplicates<float>();
-  ties_and_duplicates<double>();
+  ties_and_duplicates<float>(2);
+  ties_and_duplicates<double>(4);
 }
 
 TEST_P(CudaNeighbors, RadiusThatIsADistanceIncludesIt) {
@@ -135,6 +133,35 @@ TEST_P(CudaNeighbors, RadiusThatIsADistanceIncludesIt) {
       EXPECT_EQ(counts[i], expected.starts[i + 1] - expected.starts[i]);
     }
   }
+}
+
+/// Whatever rows are core.
+void expect_roots(MatrixView<const float> x, double key, const std::vector<std::uint8_t>& core) {
+  std::vector<std::int32_t> roots(core.size(), -7);
+  passes_of<float>(x, kEuclidean)->connect(key, core, roots, Device::Cuda);
+  EXPECT_EQ(roots, roots_by_definition<float>(x, kEuclidean, key, core));
+}
+
+TEST_P(CudaNeighbors, BorderRowsTakeTheSmallestOfSeveralRoots) {
+  const auto x = normal_rows<float>(250, 2, 13);
+  std::vector<std::uint8_t> core(250);
+  for (std::size_t i = 0; i < core.size(); ++i) core[i] = i * i % 7 < 3;
+  for (const double key : {1e-3, 0.02, 0.3}) expect_roots(x.view(), key, core);
+  expect_roots(x.view(), 0.02, std::vector<std::uint8_t>(250, 0));
+}
+
+TEST_P(CudaNeighbors, BorderRowsKeepASmallerRootWhenAWholeBoxIsNear) {
+  // Balls of core rows at 0, 1 and 3. Of the two rows between the first balls one reaches both.
+  Rows<float> x(1024 + 512 + 100 + 2, 1);
+  std::vector<std::uint8_t> core(static_cast<std::size_t>(x.rows), 1);
+  for (std::int64_t i = 0; i < x.rows; ++i) {
+    const float ball = i < 1024 ? 0 : i < 1536 ? 1 : 3;
+    x(i, 0) = ball + 1e-6F * static_cast<float>(i % 97);
+  }
+  x(x.rows - 2, 0) = 0.45F;
+  x(x.rows - 1, 0) = 0.7F;
+  core[core.size() - 2] = core[core.size() - 1] = 0;
+  expect_roots(x.view(), 0.36, core);
 }
 
 TEST_P(CudaNeighbors, OnePointManyTimesIsOneComponent) {
@@ -217,10 +244,8 @@ void all_metrics(std::int64_t cols) {
 }
 
 TEST_P(CudaNeighbors, AllMetricsFollowTheirKeys) {
-  for (const std::int64_t cols : {2, 6}) {
-    all_metrics<float>(cols);
-    all_metrics<double>(cols);
-  }
+  all_metrics<float>(2);
+  all_metrics<double>(6);
 }
 
 TEST_P(CudaNeighbors, HaversineFollowsItsKeysRoundTheSphere) {

@@ -204,7 +204,8 @@ TEST_P(CudaPca, EveryValueThatIsNotFiniteIsFound) {
         Rows<float> out(2000, 1);
         const auto project = device_table(Device::Cuda).functions<float>().project;
         const std::vector<double> nowhere(1);
-        EXPECT_FALSE(project(x.view(), {none, std::as_const(axes).view(), nowhere}, out.view(), {}));
+        EXPECT_FALSE(
+            project(x.view(), {none, std::as_const(axes).view(), nowhere}, out.view(), {}));
         EXPECT_THROW(pca<float>(x.view(), {}, Device::Cuda), std::invalid_argument);
       }
     }

@@ -319,7 +319,7 @@ TEST(DbscanOfDistances, NamesWhatIsWrong) {
   const auto of_graph = [](const Graph& graph) {
     return message([&] { dbscan_precomputed(graph); });
   };
-  EXPECT_THAT(of_graph({.starts = {0}}), HasSubstr("starts must have at least 2 values, got 1"));
+  EXPECT_THAT(of_graph({{0}, {}, {}}), HasSubstr("starts must have at least 2 values, got 1"));
   EXPECT_THAT(of_graph({{0, 2, 1}, {0}, {1}}), HasSubstr("starts must ascend from 0 to"));
   EXPECT_THAT(of_graph({{0, 1}, {1}, {1}}), HasSubstr("columns must be in [0, 0], got 1"));
   EXPECT_THAT(of_graph({{0, 1}, {0}, {}}), HasSubstr("one value for each of 1 columns, got 0"));

@@ -191,13 +191,13 @@ TEST(PairLeaves, BoxesBoundTheirPointsExactly) {
       const Boxes from(queries), to(points);
       const float sure = middle_value(values, 0.6), reach = middle_value(values, 0.3);
       for (std::int64_t b = 0; b < 27; ++b) {
-        AlignedBuffer<float> bounds;
+        AlignedBuffer<float> bounds, farthest;
         std::uint32_t inside = 0;
         const float *low = from.low.data() + b, *high = from.high.data() + b;
         const std::uint32_t within = leaves().boxes_within(low, high, to.low.data(), to.high.data(),
                                                            cols, form, sure, reach, &inside);
         leaves().box_bounds(low, high, to.low.data(), to.high.data(), cols, form,
-                            bounds.resize(kBlock));
+                            bounds.resize(kBlock), farthest.resize(kBlock));
         for (std::int64_t c = 0; c < kBlock; ++c) {
           float least = std::numeric_limits<float>::infinity(), most = 0;
           for (const std::int64_t q : Boxes::members(b)) {
@@ -209,9 +209,8 @@ TEST(PairLeaves, BoxesBoundTheirPointsExactly) {
           const float bound = bounds.data()[c];
           ASSERT_LE(bound, least);
           ASSERT_EQ(within >> c & 1, static_cast<std::uint32_t>(bound <= reach));
-          if ((inside >> c & 1) != 0) {
-            ASSERT_LE(most, sure);
-          }
+          ASSERT_GE(farthest.data()[c], most);
+          ASSERT_EQ(inside >> c & 1, static_cast<std::uint32_t>(farthest.data()[c] <= sure));
           if (c >= 27) {
             ASSERT_EQ((within | inside) >> c & 1, 0u) << "nothing is in this box";
           }

@@ -303,10 +303,9 @@ TEST(PcaInput, NamesWhatIsWrong) {
   EXPECT_EQ(message([&] { pca_transform<double>(x.view(), mean, one_axis.view(), out.view()); }),
             "x must be finite, got NaN in row 2, column 1");
   const auto two_axes = normal_rows<double>(2, 1, 9);
-  EXPECT_EQ(message([&] {
-              pca_inverse_transform<double>(x.view(), {0.5}, two_axes.view(), out.view());
-            }),
-            "x must be finite, got NaN in row 2, column 1");
+  EXPECT_EQ(
+      message([&] { pca_inverse_transform<double>(x.view(), {0.5}, two_axes.view(), out.view()); }),
+      "x must be finite, got NaN in row 2, column 1");
 }
 
 TEST(PcaInput, EveryValueIsLookedAt) {

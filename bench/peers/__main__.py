@@ -114,15 +114,20 @@ def _chosen(arguments: argparse.Namespace) -> list[Case]:
 def merged(records: list[dict[str, Any]]) -> dict[str, Any]:
     """One record of several, in the order of the table; of the same case the last measurement."""
     first = records[0]
-    for record in records[1:]:
-        for what in ("machine", "versions"):
-            if record[what] != first[what]:
-                raise SystemExit(f"measured apart: {first[what]} and {record[what]}")
+    versions: dict[str, str] = {}
+    for record in records:
+        if record["machine"] != first["machine"]:
+            raise SystemExit(f"measured apart: {first['machine']} and {record['machine']}")
+        for name, version in record["versions"].items():
+            if versions.setdefault(name, version) != version:
+                raise SystemExit(f"measured apart: {name} {versions[name]} and {version}")
     latest = {result["case"]: result for record in records for result in record["results"]}
     order = [case.name for case in all_cases() if case.name in latest]
     rates = first["yardsticks"]
     best = {name: max(record["yardsticks"][name] for record in records) for name in rates}
-    return first | {"yardsticks": best, "results": [latest[name] for name in order]}
+    missing = [name for name in first["missing"] if all(name in r["missing"] for r in records)]
+    found = {"versions": versions, "missing": missing, "yardsticks": best}
+    return first | found | {"results": [latest[name] for name in order]}
 
 
 def main(words: list[str] | None = None) -> int:

@@ -87,13 +87,24 @@ struct PairFilter {
     return highest(norm_of(key + vanished()) * reach_factor * (1 + 0x1p-38) + away());
   }
 
+  /// A pair whose D is `value` has a canonical key of at most this.
+  COTERIE_HD double highest_key(float value) const {
+    const double most = (static_cast<double>(value) + 0x1p-100) * (1 + 2 * gamma());
+    const double of_form = form == FilterForm::Squares ? sqrt(most) : most;
+    const double norm = (of_form + away()) / sure_factor * (1 + 0x1p-38);
+    switch (metric.metric) {
+      case NeighborMetric::Cosine:
+        return norm * norm;
+      case NeighborMetric::Haversine:
+        return norm * norm / 4;
+      default:
+        return key_of(metric, norm / scale) + vanished();
+    }
+  }
+
   /// A pair whose canonical key is at most that of a pair whose D is `value` has a D of at most
   /// this.
-  COTERIE_HD float reach_of(float value) const {
-    const double most = (static_cast<double>(value) + 0x1p-100) * (1 + 2 * gamma());
-    const double norm = (form == FilterForm::Squares ? sqrt(most) : most) + away();
-    return highest(norm * (reach_factor / sure_factor) * (1 + 0x1p-38) + away());
-  }
+  COTERIE_HD float reach_of(float value) const { return reach(highest_key(value)); }
 
   /// The point of a row, its columns kBlock apart.
   template <class T>

@@ -45,12 +45,10 @@ float about_kth(float* values, std::int64_t count, std::int64_t k, std::int64_t 
     for (std::int64_t i = 0; i < padded; i += kFloatLanes) {
       found += __builtin_popcount(at_most(load(values + i), all(value)));
     }
-    if (found < k) {
-      below = middle;
-    } else {
-      above = middle;
-      at_most_above = found;
-    }
+    const bool too_few = found < k;  // without branches, which could not be foreseen
+    below = too_few ? middle : below;
+    above = too_few ? above : middle;
+    at_most_above = too_few ? at_most_above : found;
   }
   float value;
   __builtin_memcpy(&value, &above, sizeof value);

@@ -31,9 +31,9 @@ struct GapStatistic {
 };
 
 /// Gap statistic (Tibshirani, Walther & Hastie 2001) with W_k = the inertia of k-means.
-/// References come from the counter-based generator, one data set of x's size at a time. A W_k of 0
-/// counts as the least normal double, so that logarithms stay finite. As exact as k-means; along
-/// principal axes, as the PCA.
+/// References come from the counter-based generator, one data set of x's size at a time, drawn in
+/// the memory of the device that fits them. A W_k of 0 counts as the least normal double, so that
+/// logarithms stay finite. As exact as k-means; along principal axes, as the PCA.
 template <class T>
 GapStatistic gap_statistic(MatrixView<const T> x, std::span<const std::int64_t> clusters,
                            const GapParams& params = {}, const Context& ctx = {});

@@ -162,7 +162,7 @@ class DBSCAN(ClusterMixin, BaseEstimator):
         if not len(self.core_sample_indices_):
             return same_kind(X, labels)
         if metric is not None:
-            rows = on_host(rows.owner) if isinstance(rows, GpuArray) else rows
+            rows = rows.fetch() if isinstance(rows, GpuArray) else rows
             with finite_by_engine(rows, estimator=self):
                 self._predict_by_engine(rows, metric, labels)
         elif self.metric == "precomputed":
@@ -336,7 +336,7 @@ def _weights(sample_weight: Any, X: Any) -> _Weights:
 def _taken(X: Any, rows: NDArray[np.int64]) -> Any:
     """Some rows of X, in host memory."""
     if isinstance(X, GpuArray):
-        return on_host(X.owner[X.bring(rows)])
+        return X.fetch()[rows]
     return X[rows].copy() if issparse(X) else X[rows]
 
 

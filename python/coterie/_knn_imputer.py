@@ -11,7 +11,12 @@ from sklearn.base import _fit_context
 from sklearn.utils._mask import _get_mask
 from sklearn.utils._missing import is_scalar_nan
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    FLOAT_DTYPES,
+    _check_feature_names_in,
+    check_is_fitted,
+    validate_data,
+)
 
 from coterie import _core
 from coterie._gpu import on_host, same_kind
@@ -117,6 +122,13 @@ class KNNImputer(theirs.KNNImputer):
         else:
             X = X[:, self._valid_mask]
         return same_kind(given, super()._concatenate_indicator(X, indicators))
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Names of the columns that ``transform`` returns."""
+        check_is_fitted(self)
+        names = _check_feature_names_in(self, input_features)
+        kept = names if self.keep_empty_features else names[self._valid_mask]
+        return self._concatenate_indicator_feature_names_out(kept, names)
 
     def _fill(self, X: Matrix, missing: NDArray[np.bool_]) -> None:
         """Writes what is found into X; columns without any value in ``fit`` stay."""

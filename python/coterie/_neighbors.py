@@ -276,7 +276,8 @@ class NearestNeighbors(theirs.NearestNeighbors):
         state: dict[str, Any] = super().__getstate__()
         if state.get("_metric") is not None:
             state["_trees"] = {}
-            state["_fit_X"] = on_host(state["_fit_X"])
+            if isinstance(self._fit_X, GpuArray):
+                state["_fit_X"] = self._fit_X.fetch()
         return state
 
 

@@ -67,19 +67,19 @@ struct LinkedParents : Parents {
   }
 };
 
-/// A warp unites its last row with all others; or looks for the roots, and then links what may be
-/// roots no more.
+/// A block unites its last row with all others; or looks for its root, and then links what may be a
+/// root no more.
 template <UnionFault fault>
 __global__ void star_kernel(std::int32_t* rows) {
   LinkedParents<fault> parents{{rows}};
   const auto row = static_cast<std::int32_t>(threadIdx.x);
-  constexpr std::int32_t kLast = kWarp - 1;
+  const auto last = static_cast<std::int32_t>(blockDim.x) - 1;
   if (fault != UnionFault::LooksTooEarly) {
-    unite(parents, row, kLast);
+    unite(parents, row, last);
     return;
   }
-  const std::int32_t root = find_root(parents, kLast);
-  __syncwarp();
+  const std::int32_t root = find_root(parents, last);
+  __syncthreads();
   if (row != root) parents.store(root, row);
 }
 

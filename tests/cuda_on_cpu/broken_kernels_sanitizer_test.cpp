@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <numeric>
 #include <vector>
 
 #include "tests/cuda_on_cpu/broken_kernels.hpp"
@@ -89,8 +90,8 @@ TEST(BrokenKernelsDeathTest, ThreadSanitizerSeesAPlusWhereAnAtomicIsNeeded) {
 }
 
 TEST(BrokenKernelsDeathTest, ThreadSanitizerSeesAUnionWithoutAnAtomic) {
-  std::vector<std::int32_t> rows(kWarp);
-  for (int i = 0; i < kWarp; ++i) rows[static_cast<std::size_t>(i)] = i;
+  std::vector<std::int32_t> rows(kThreads);
+  std::iota(rows.begin(), rows.end(), 0);
   EXPECT_EXIT(count(star_kernel<UnionFault::None>, 1, rows.data()), testing::ExitedWithCode(0), "");
   EXPECT_EXIT(count(star_kernel<UnionFault::NoAtomic>, 1, rows.data()), testing::ExitedWithCode(66),
               kRace);

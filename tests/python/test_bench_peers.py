@@ -301,6 +301,16 @@ def test_records_of_two_machines_are_not_mixed():
         peers.merged([RECORD, other])
 
 
+def test_a_library_may_join_later_but_not_change():
+    later = RECORD | {"versions": RECORD["versions"] | {"dbscan": "1.0"}, "missing": []}
+    record = peers.merged([RECORD, later])
+    assert record["versions"] == later["versions"]
+    assert record["missing"] == []
+    other = RECORD | {"versions": {"FAISS": "2"}}
+    with pytest.raises(SystemExit, match=r"measured apart: FAISS 1.15 and 2"):
+        peers.merged([RECORD, other])
+
+
 def test_a_readme_without_markers_is_left_alone(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("no markers\n")

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from coterie import DBSCAN, dbscan
+from coterie import DBSCAN, _core, dbscan
 from neighbor_data import (
     SETS,
     blobs,
@@ -191,12 +191,51 @@ def test_weights_are_rows_given_more_often(device):
 
 
 def test_many_equal_rows_need_no_more_memory_or_time(device):
-    rows = 70_000 if device == "cpu" else 500  # 70,000 squared passes 2**32
+    rows = 1_000_000 if device == "cpu" else 500
     x = np.ones((rows, 2), np.float32)
     model = DBSCAN(0.1, min_samples=rows, device=device).fit(x)
     assert (model.labels_ == 0).all()
     assert len(model.core_sample_indices_) == rows
     assert (DBSCAN(0.1, min_samples=rows + 1, device=device).fit(x).labels_ == -1).all()
+
+
+@pytest.mark.slow
+def test_more_than_2_to_the_32_pairs():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(70_000, 24)).astype(np.float32)  # no box keeps pairs apart here
+    eps, least = 3.2, 4
+    model = DBSCAN(eps, min_samples=least).fit(x)
+    some = random.choice(len(x), 150, replace=False)
+    near = squared_distances(x[some], x) <= eps * eps
+    core = np.zeros(len(x), bool)
+    core[model.core_sample_indices_] = True
+    np.testing.assert_array_equal(core[some], near.sum(axis=1) >= least)
+    assert 0.05 < core.mean() < 0.95
+    for row, its in zip(some, near, strict=True):
+        labels = set(model.labels_[its & core])
+        if core[row]:
+            assert labels == {model.labels_[row]}
+        else:
+            assert model.labels_[row] == min(labels, default=-1)
+
+
+def test_progress_is_reported():
+    steps = {}
+    found = _core.dbscan(
+        blobs(20_000, 3),
+        weights=None,
+        eps=0.3,
+        min_samples=5,
+        metric=_core.NeighborMetric.euclidean,
+        p=2.0,
+        device=_core.Device.cpu,
+        progress=lambda stage, step, of: steps.setdefault(stage, []).append((step, of)),
+    )
+    assert len(found) == 2
+    assert steps
+    for reported in steps.values():
+        assert reported == sorted(reported)
+        assert reported[-1][0] == reported[-1][1]
 
 
 def test_sparse_rows_and_other_kinds_of_input():

@@ -10,15 +10,19 @@ import pytest
 PREPARE = """
 import os, signal, threading
 import numpy as np
-from coterie import KMeans, PCA, kmeans_plusplus, kmeans_sweep, metrics
+from coterie import DBSCAN, KMeans, KNNImputer, NearestNeighbors, PCA
+from coterie import kmeans_plusplus, kmeans_sweep, metrics
 x = np.random.default_rng(0).uniform(size=({rows}, {cols}))
 model = KMeans(2000, random_state=0, tol=0, max_iter=10**6, n_init=100)
 pca = PCA()
+dbscan = DBSCAN(0.9 * {cols} ** 0.5)
+neighbors = NearestNeighbors()
+imputer = KNNImputer()
 threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
     {call}
 except KeyboardInterrupt:
-    left = [name for one in (model, pca) for name in vars(one) if name.endswith("_")]
+    left = [name for one in (model, pca, dbscan) for name in vars(one) if name.endswith("_")]
     print("interrupted, left:", left)
 """
 
@@ -30,6 +34,9 @@ CALLS = {
     "silhouette": (1_000_000, 16, "metrics.silhouette_samples(x, np.arange(len(x)) % 5)"),
     "gap": (100_000, 16, "metrics.gap_statistic(x, range(100, 200), n_refs=100)"),
     "PCA": (20_000, 1500, "pca.fit(x)"),
+    "DBSCAN": (200_000, 64, "dbscan.fit(x)"),
+    "neighbours": (500_000, 64, "neighbors.fit(x).kneighbors()"),
+    "imputing": (500_000, 64, "imputer.fit(x).transform(np.where(x < 0.5, np.nan, x))"),
 }
 
 

@@ -1,9 +1,10 @@
 """One answer everywhere: threads, instruction sets, devices, sweeps and offsets change no bit."""
 
 import coterie
+import neighbor_data
 import numpy as np
 import pytest
-from coterie import KMeans, kmeans_sweep, metrics
+from coterie import DBSCAN, KMeans, KNNImputer, NearestNeighbors, kmeans_sweep, metrics
 from kmeans_data import digest, rows
 from processes import run_python
 
@@ -31,11 +32,15 @@ for dtype in (np.float32, np.float64):
 """
 
 
-def test_same_bits_on_each_instruction_set():
+def on_each_instruction_set(code):
+    """What the code prints, by the name of the set."""
     levels = ["baseline", "avx2", "avx512"]
-    found = {}
-    for level in levels[: levels.index(coterie.build_info()["simd"]) + 1]:
-        found[level] = run_python(FIT_AND_PRINT, COTERIE_SIMD=level)
+    levels = levels[: levels.index(coterie.build_info()["simd"]) + 1]
+    return {level: run_python(code, COTERIE_SIMD=level) for level in levels}
+
+
+def test_same_bits_on_each_instruction_set():
+    found = on_each_instruction_set(FIT_AND_PRINT)
     assert len(set(found.values())) == 1, found
 
 
@@ -108,3 +113,45 @@ def test_same_gap_statistic_on_each_device(device, dtype):
         for where in ("cpu", device)
     )
     np.testing.assert_array_equal(here, there)
+
+
+def neighbor_digest(x, **where):
+    """Labels, neighbours and what is imputed, by several metrics."""
+    bits = []
+    for metric, eps in (("euclidean", 0.8), ("manhattan", 1.1), ("cosine", 0.02)):
+        model = DBSCAN(eps, min_samples=4, metric=metric, **where).fit(x)
+        bits += [model.labels_, model.core_sample_indices_, model.predict(x[::3] + x.dtype.type(1))]
+        search = NearestNeighbors(metric=metric, radius=eps, **where).fit(x)
+        bits += [*search.kneighbors(), *search.kneighbors(x[::3] + x.dtype.type(1))]
+        bits += [np.concatenate(found) for found in search.radius_neighbors()]
+    holed = np.where(x < -1, np.nan, x)
+    for weights in ("uniform", "distance"):
+        bits.append(KNNImputer(weights=weights, **where).fit_transform(holed))
+    return neighbor_data.digest(*bits)
+
+
+def test_same_neighbors_on_1_2_and_7_threads(dtype, threads):
+    found = set()
+    for n in (1, 2, 7):
+        threads(n)
+        found.add(neighbor_digest(rows(2000, 3, dtype)))
+    assert len(found) == 1
+
+
+NEIGHBORS_AND_PRINT = """
+import numpy as np
+from kmeans_data import rows
+from test_same_bits import neighbor_digest
+for dtype in (np.float32, np.float64):
+    for d in (2, 5, 33):
+        print(neighbor_digest(rows(700, d, dtype)))
+"""
+
+
+def test_same_neighbors_on_each_instruction_set():
+    assert len(set(on_each_instruction_set(NEIGHBORS_AND_PRINT).values())) == 1
+
+
+def test_same_neighbors_on_each_device(device, dtype):
+    x = rows(500, 4, dtype)
+    assert neighbor_digest(x, device="cpu") == neighbor_digest(x, device=device)

@@ -16,13 +16,13 @@ def density_section(density: Density) -> Section:
     d = density
     nearest = ordinal(d.min_samples)
     taken = (
-        f"eps = {number(d.eps)} was set in the configuration; the bend is at {number(d.bend)}."
+        f"eps = {d.eps:.4g} was set in the configuration; the bend is at {d.bend:.4g}."
         if d.eps_given
-        else f"It is at {number(d.eps)}, and that was taken as eps."
+        else f"It is at {d.eps:.4g}, and that was taken as eps."
     )
     lead = (
         f"A segment is a place where customers are dense: whoever has at least {d.min_samples} "
-        f"customers within a distance of eps = {number(d.eps)} (in standard deviations, themselves "
+        f"customers within a distance of eps = {d.eps:.4g} (in standard deviations, themselves "
         "included) is in the thick of one, whoever has such a customer within eps belongs to it, "
         f"and the others are outliers. The curve shows how far away each customer’s {nearest} "
         "nearest is, counting themselves as the first, from the densest place to the loneliest: "
@@ -55,7 +55,7 @@ def k_distance_chart(density: Density) -> Chart:
         "x": [round(d.bend_share * 100, 4)],
         "y": [round(d.bend, 4)],
         "marker": {"size": 12, "symbol": "diamond", "color": REVENUE},
-        "hovertext": [f"the bend: {number(d.bend)}"],
+        "hovertext": [f"the bend: {d.bend:.4g}"],
         "hoverinfo": "text",
     }
     note = {"x": 0, "y": d.eps, "xref": "paper", "xanchor": "left", "yanchor": "bottom"}
@@ -66,14 +66,14 @@ def k_distance_chart(density: Density) -> Chart:
         yaxis=axis(f"distance to the {ordinal(d.min_samples)} nearest", rangemode="tozero"),
         shapes=[line | {"line": {"color": CHOSEN, "width": 2}}],
         annotations=[
-            note | {"text": f"eps = {number(d.eps)}", "showarrow": False, "font": {"color": INK}}
+            note | {"text": f"eps = {d.eps:.4g}", "showarrow": False, "font": {"color": INK}}
         ],
         margin={"l": 8, "r": 16, "t": 16, "b": 48},
     )
     alt = (
         f"Sorted distances of customers to their {ordinal(d.min_samples)} nearest: the curve bends "
-        f"upwards at {number(d.bend)}, where {percent(d.bend_share)} of customers are; "
-        f"eps is {number(d.eps)}."
+        f"upwards at {d.bend:.4g}, where {percent(d.bend_share)} of customers are; "
+        f"eps is {d.eps:.4g}."
     )
     return Chart("k-distance", {"data": [curve, bend], "layout": chart}, alt)
 

@@ -58,6 +58,8 @@ def test_a_proposal_has_three_digits_and_is_not_below_its_distance(
 
 def test_no_distance_is_rounded_down() -> None:
     distances = np.random.default_rng(2).lognormal(sigma=9, size=2000)
+    just_above = np.nextafter(np.arange(100, 1000) / 1e5, 1)
+    distances = np.concatenate([distances, just_above])
     up = np.array([k_distance.rounded_up(float(d)) for d in distances])
     assert (up >= distances).all()
     assert (up <= distances * 1.0101).all()

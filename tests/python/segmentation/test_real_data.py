@@ -112,3 +112,16 @@ def test_at_four_the_best_segment_is_725_customers_with_two_thirds_of_the_revenu
     )
     table = pq.read_table(tmp_path / "out" / "segments.parquet")
     assert sum(name.as_py() == "Champions" for name in table["name"]) == best["size"]
+
+
+def test_dbscan_finds_three_dense_groups_and_a_hundred_outliers(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    argv = ["run", str(EXAMPLE), "--data", str(DATA), "--out", str(folder), "--quiet"]
+    assert main([*argv, "--set", "segment.algorithm=dbscan"]) == 0
+    manifest = json.loads((folder / "manifest.json").read_text())
+    # The 6th nearest of 4,338 customers by scikit-learn's kd-tree, and its DBSCAN.
+    assert manifest["parameters"]["eps"] == 0.418
+    assert manifest["parameters"]["min_samples"] == 6
+    assert (manifest["density"]["clusters"], manifest["density"]["noise"]) == (3, 100)
+    sizes = np.bincount(pq.read_table(folder / "segments.parquet")["segment"].to_numpy())
+    assert sizes.tolist() == [100, 1935, 828, 1475]

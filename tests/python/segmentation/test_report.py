@@ -149,13 +149,14 @@ def test_outliers_are_grey_last_and_in_no_measure() -> None:
     assert "3,003 customers fall into 2 segments." in page.text
     assert "1,002 (33.3 %) are like too few others to belong to one: Odd ones" in page.text
     assert "Distances of 1,000 sampled customers to all others." in page.text
-    assert "It is at 0.41, and that was taken as eps." in page.text
+    assert "It is at 0.412, and that was taken as eps." in page.text
     assert "whoever has at least 6 customers" in page.text
     assert "Odd ones belong to no segment, so they are left out here." in page.text
     assert "1,234" in page.text
     colours = [trace["marker"]["color"] for trace in page.figures["chart-map"]["data"]]
     assert len(set(colours)) == 3
     assert colours[2] == report_format.colour(0)
+    assert report_format.colour(0) not in [report_format.colour(i) for i in range(1, 13)]
     badges = [note["text"] for note in page.figures["chart-map"]["layout"]["annotations"]]
     assert badges == ["<b>1</b>", "<b>2</b>"]
     assert len(page.figures["chart-silhouette"]["layout"]["yaxis"]["tickvals"]) == 2

@@ -1,4 +1,4 @@
-"""DBSCAN from the command line to the report: dense places, and the outliers around them."""
+"""A run by DBSCAN, from orders to the report: dense places, and the outliers around them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import Shop, orders_table
 from coterie.cli import main
+from coterie.segmentation import choose_k, density, sampling
 from coterie.segmentation import model as models
 from coterie.segmentation.config import SegmentSettings
-from coterie.segmentation.density import Cores, find
-from coterie.segmentation.features import standardise
-from sklearn.cluster import DBSCAN
+from coterie.segmentation.density import Cores
+from coterie.segmentation.features import Customers
+from sklearn.metrics import silhouette_samples
 
 Fault = Callable[..., str]
 
@@ -45,133 +46,6 @@ def dense_shop(shop: Shop) -> Shop:
     pq.write_table(with_odd_customers(orders_table()), shop.folder / "orders.parquet")
     shop.edit("k = 3", DENSE)
     return shop
-
-
-@pytest.fixture
-def points(tmp_path: Path) -> Path:
-    """Two groups of 40 and 30, and five points far from everything."""
-    draw = np.random.default_rng(5)
-    x = np.repeat([[0.0, 0.0], [5.0, 5.0]], [40, 30], axis=0) + draw.normal(0, 0.2, (70, 2))
-    far = np.array([[40.0, 0], [0, 40], [-40, 0], [0, -40], [40, 40]])
-    x = np.vstack([x, far])
-    path = tmp_path / "points.parquet"
-    pq.write_table(pa.table({"a": x[:, 0], "b": x[:, 1]}), path)
-    return path
-
-
-def clustered(path: Path, *more: object) -> int:
-    out = path.with_name("labels.parquet")
-    argv = ["cluster", path, "--columns", "a,b", "--algorithm", "dbscan", "-o", out, *more]
-    return main([str(word) for word in argv])
-
-
-def labels(path: Path) -> np.ndarray:
-    table = pq.read_table(path.with_name("labels.parquet"))
-    assert table.column_names == ["row", "label"]
-    assert table["row"].to_pylist() == list(range(75))
-    return table["label"].to_numpy()
-
-
-@pytest.mark.parametrize("scale", [True, False])
-def test_labels_of_a_table_are_scikit_learn_s(scale: bool, points: Path) -> None:
-    more = ["--eps", "0.5", "--min-samples", "5", *([] if scale else ["--no-scale"])]
-    assert clustered(points, *more, "--quiet") == 0
-    table = pq.read_table(points)
-    x = np.column_stack([table["a"].to_numpy(), table["b"].to_numpy()])
-    if scale:
-        x, _ = standardise(x, ("a", "b"))
-    expected = DBSCAN(eps=0.5, min_samples=5, algorithm="kd_tree").fit(x).labels_
-    assert labels(points).tolist() == expected.tolist()
-
-
-def test_without_eps_the_bend_of_the_curve_is_taken_and_said(
-    points: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert clustered(points, "--no-scale") == 0
-    told = capsys.readouterr()
-    said = re.search(
-        r"eps = ([0-9.]+), proposed: where the curve of the distances to the 4th", told.err
-    )
-    assert said
-    assert "min_samples = 4: twice the number of columns, 4 at least" in told.err
-    assert "2 clusters" in told.out
-    assert "without the noise: silhouette" in told.out
-    noise = int(re.search(r"(\d+)  noise \(label -1\)", told.out)[1])
-    found = labels(points)
-    assert (found == -1).sum() == noise >= 5
-    assert (found[-5:] == -1).all()
-    assert clustered(points, "--no-scale", "--eps", said[1]) == 0  # what is told is what is used
-    told = capsys.readouterr()
-    assert f"eps = {said[1]}, as given (where the curve" in told.err
-    assert labels(points).tolist() == found.tolist()
-
-
-def test_the_result_as_json_has_eps_and_noise(
-    points: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert clustered(points, "--json", "--quiet", "--eps", "0.1") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["k"] == 2
-    assert told["sizes"] == [40, 30]
-    assert told["density"]["noise"] == 5
-    assert told["density"]["eps"] == 0.1
-    assert told["density"]["silhouette"] > 0.8  # without the noise
-    assert told["inertia"] is told["k_choice"] is None
-
-
-def test_a_table_may_be_all_noise(points: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert clustered(points, "--eps", "1e-9") == 0
-    told = capsys.readouterr().out
-    assert "0 clusters, 75 rows of noise\n" in told
-    assert set(labels(points)) == {-1}
-    assert clustered(points, "--eps", "1e-9", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["density"]["silhouette"] is None
-
-
-FAULTS = {
-    "eps of nothing": (["--eps", "0"], "segment.eps: must be more than 0 and finite, got 0.0"),
-    "negative eps": (["--eps", "-1"], "got -1.0"),
-    "eps that is no number": (["--eps", "nan"], "got nan"),
-    "infinite eps": (["--eps", "inf"], "got inf"),
-    "no samples": (["--min-samples", "0"], "segment.min_samples: must be at least 1, got 0"),
-    "more samples than rows": (["--min-samples", "76"], "at most the number of rows, 75, got 76"),
-    "k": (["--k", "3"], "segment.k: DBSCAN finds the number of segments itself; leave out k = 3"),
-    "k-means": (["--algorithm", "kmeans", "--eps", "1"], "segment.eps: only goes with algorithm"),
-    "k-means too": (["--algorithm", "kmeans", "--min-samples", "3"], "segment.min_samples: only"),
-}
-
-
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_takes_one_line(
-    name: str, points: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    more, told = FAULTS[name]
-    assert clustered(points, "--quiet", *more) == 2
-    line = capsys.readouterr().err
-    assert told in line
-    assert line.count("\n") == 1
-    assert not points.with_name("labels.parquet").exists()
-
-
-def test_rows_that_are_all_alike_need_an_eps(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "points.parquet"
-    pq.write_table(pa.table({"a": [1.0] * 9, "b": [2.0] * 9}), path)
-    assert clustered(path, "--no-scale", "--quiet") == 2
-    assert "all rows have 4 rows equal to them (themselves included)" in capsys.readouterr().err
-    assert clustered(path, "--no-scale", "--quiet", "--eps", "1") == 0
-    assert pq.read_table(path.with_name("labels.parquet"))["label"].to_pylist() == [0] * 9
-
-
-def test_a_misspelt_algorithm_is_refused(
-    points: Path, shop: Shop, fault: Fault, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit):
-        clustered(points, "--algorithm", "dbscna")
-    assert "invalid choice: 'dbscna'" in capsys.readouterr().err
-    line = fault("run", shop.config, "--set", "segment.algorithm=dbscna")
-    assert "must be 'kmeans' or 'dbscan', got 'dbscna'" in line
 
 
 def run(shop: Shop, *more: str) -> dict[str, pa.Table | dict]:
@@ -207,13 +81,13 @@ def test_three_kinds_of_customers_become_segments_and_odd_ones_outliers(dense_sh
 
 def test_the_manifest_has_eps_the_curve_and_the_outliers(dense_shop: Shop) -> None:
     manifest = run(dense_shop)["manifest"]
-    parameters, density = manifest["parameters"], manifest["density"]
+    parameters, told = manifest["parameters"], manifest["density"]
     assert parameters["algorithm"] == "dbscan"
     assert parameters["k"] == 3
     assert (parameters["eps"], parameters["min_samples"], parameters["outliers"]) == (0.5, 4, 2)
-    assert (density["clusters"], density["noise"]) == (3, 2)
-    assert len(density["distances"]) == len(density["shares"]) == 62
-    assert density["silhouette"] > 0.5
+    assert (told["clusters"], told["noise"]) == (3, 2)
+    assert len(told["distances"]) == len(told["shares"]) == 62
+    assert told["silhouette"] > 0.5
     assert manifest["k_choice"] is None
 
 
@@ -362,6 +236,8 @@ def test_k_and_eps_belong_to_one_algorithm_each(dense_shop: Shop, fault: Fault) 
     assert "segment.k: DBSCAN finds the number of segments itself; leave out k = 4" in line
     line = fault("run", dense_shop.config, "--set", "segment.algorithm=kmeans")
     assert "segment.eps: only goes with algorithm = 'dbscan'" in line
+    line = fault("run", dense_shop.config, "--set", "segment.algorithm=dbscna")
+    assert "must be 'kmeans' or 'dbscan', got 'dbscna'" in line
     line = fault("run", dense_shop.config, "--set", "segment.eps=near")
     assert "segment.eps: must be a number, got 'near'" in line
 
@@ -377,17 +253,53 @@ def test_a_model_without_its_core_customers_is_named(
 
 
 def test_noise_is_left_out_of_every_measure() -> None:
-    from coterie.segmentation.density import measured
-
     draw = np.random.default_rng(7)
     z = np.repeat([[0.0, 0.0], [9.0, 9.0]], 50, axis=0) + draw.normal(0, 0.3, (100, 2))
     far = np.array([[60.0, 0.0], [0.0, 60.0]])
     settings = SegmentSettings(algorithm="dbscan", eps=1.0, min_samples=5)
-    model, density = find(np.vstack([z, far]), settings)
+    model, found = density.find(np.vstack([z, far]), settings)
     assert model.labels_.tolist() == [0] * 50 + [1] * 50 + [-1] * 2
-    with_noise = measured(density, np.vstack([z, far])[:100], model.labels_[:100], 0)
-    alone, same = find(z, settings)
-    without = measured(same, z, alone.labels_, 0)
+    with_noise = density.measured(found, np.vstack([z, far])[:100], model.labels_[:100], 0)
+    alone, same = density.find(z, settings)
+    without = density.measured(same, z, alone.labels_, 0)
     assert with_noise.silhouette == without.silhouette > 0.9
     assert with_noise.davies_bouldin == without.davies_bouldin
     assert with_noise.calinski_harabasz == without.calinski_harabasz
+
+
+def three_groups() -> Customers:
+    """Those who spend most come last; two customers are far from everybody."""
+    draw = np.random.default_rng(8)
+    z = np.repeat([[0.0, 0.0], [9.0, 9.0], [3.0, 9.0]], 30, axis=0) + draw.normal(0, 0.3, (90, 2))
+    z = np.vstack([z, [[60.0, 0.0], [0.0, 60.0]]])
+    worth = np.repeat([10.0, 20.0, 30.0, 500.0], [30, 30, 30, 2])
+    ids = pa.chunked_array([pa.array(range(92))])
+    return Customers(ids, z, z, (), worth)
+
+
+def test_segments_are_numbered_by_revenue_and_not_by_dbscan() -> None:
+    customers = three_groups()
+    settings = SegmentSettings(algorithm="dbscan", eps=1.0, min_samples=5)
+    model, _ = density.find(customers.z, settings)
+    assert model.labels_.tolist() == [0] * 30 + [1] * 30 + [2] * 30 + [-1] * 2
+    found = density.segment(customers, model)
+    assert found.segment.tolist() == [3] * 30 + [2] * 30 + [1] * 30 + [0] * 2
+    assert found.groups.count == 3
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_silhouettes_are_those_of_the_others_alone(
+    small: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not small:
+        monkeypatch.setattr(choose_k, "SMALL", 10)
+    customers = three_groups()
+    settings = SegmentSettings(algorithm="dbscan", eps=1.0, min_samples=5)
+    found = density.segment(customers, density.find(customers.z, settings)[0])
+    warnings: list[str] = []
+    sample, means = sampling.sample(customers, found, 0, warnings.append)
+    expected = silhouette_samples(customers.z[:90], found.segment[:90])
+    np.testing.assert_allclose(sample.silhouette[:90], expected)
+    assert np.isnan(sample.silhouette[90:]).all()
+    assert means == pytest.approx([expected[found.segment[:90] == i].mean() for i in (1, 2, 3)])
+    assert len(warnings) == (0 if small else 1)
