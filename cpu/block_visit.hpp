@@ -29,6 +29,17 @@ inline std::int64_t count_in(const BlockTree& tree, int level, std::int64_t box)
   return std::min(first_in(level, box + 1), tree.rows) - first_in(level, box);
 }
 
+/// The largest magnitude of a leaf's points.
+inline double largest_in(const BlockTree& tree, std::int64_t leaf) {
+  const float* low = tree.low_of(1, leaf);
+  const float* high = tree.high_of(1, leaf);
+  float largest = 0;
+  for (std::int64_t j = 0; j < tree.cols * kBlock; j += kBlock) {
+    largest = std::max({largest, -low[j], high[j]});
+  }
+  return static_cast<double>(largest);
+}
+
 /// A box, its columns kBlock apart (a box of a tree, or a point), and how near points must come.
 struct Search {
   const float* low;

@@ -96,11 +96,12 @@ class Components {
   void unite_within(std::int64_t leaf) {
     const std::uint32_t members = members_of(tree_, leaf);
     const std::int64_t first = leaf * kBlock;
+    const Search search = test_.search(tree_, leaf);
     std::uint32_t all = 0;
-    const std::uint32_t queries = test_.queries_near(tree_.leaf(leaf), tree_, leaf, &all);
+    const std::uint32_t queries = test_.queries_near(search, tree_.leaf(leaf), tree_, leaf, &all);
     if ((members & all) != 0) return unite_box(1, leaf);  // one is near all
     PairBits bits;
-    test_.decide(tree_, leaf, tree_, leaf, members & queries, bits);
+    test_.decide(search, tree_, leaf, tree_, leaf, members & queries, bits);
     for (std::uint32_t rest = members; rest != 0;) {
       const std::uint32_t group = reached(rest & (~rest + 1), bits);
       const int root = std::countr_zero(group);
@@ -137,17 +138,18 @@ class Components {
       unite_places(first, other);
       return true;
     };
-    const auto use_leaf = [&](std::int64_t other) { unite_leaves(leaf, other); };
-    visit_beside(tree_, leaf, level, true, test_.search(tree_, leaf), take, use_leaf);
+    const Search search = test_.search(tree_, leaf);
+    visit_beside(tree_, leaf, level, true, search, take,
+                 [&](std::int64_t other) { unite_leaves(search, leaf, other); });
   }
 
-  void unite_leaves(std::int64_t leaf, std::int64_t other) {
+  void unite_leaves(const Search& search, std::int64_t leaf, std::int64_t other) {
     std::uint32_t all = 0;
     const std::uint32_t queries =
-        members_of(tree_, leaf) & test_.queries_near(tree_.leaf(leaf), tree_, other, &all);
+        members_of(tree_, leaf) & test_.queries_near(search, tree_.leaf(leaf), tree_, other, &all);
     if (queries == 0) return;
     PairBits bits;
-    test_.decide(tree_, leaf, tree_, other, queries, bits);
+    test_.decide(search, tree_, leaf, tree_, other, queries, bits);
     const std::int64_t first = leaf * kBlock, others = other * kBlock;
     const bool single = is_one(1, other);
     for_each_bit(queries, [&](int q) {

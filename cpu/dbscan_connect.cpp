@@ -73,7 +73,12 @@ class Border {
  public:
   Border(const BlockTree& rows, std::int64_t leaf, const BlockTree& core, const Labels& labels,
          const PairTest<T>& test)
-      : rows_(rows), leaf_(leaf), core_(core), labels_(labels), test_(test) {
+      : rows_(rows),
+        leaf_(leaf),
+        core_(core),
+        labels_(labels),
+        test_(test),
+        search_(test.search(rows, leaf)) {
     std::fill_n(best_, kBlock, kNone);
   }
 
@@ -84,7 +89,7 @@ class Border {
       if (inside) for_each_bit(open, [&](int q) { best_[q] = least; });
       return inside || open == 0;
     };
-    visit_tree(core_, test_.search(rows_, leaf_), take, [&](std::int64_t other) { look(other); });
+    visit_tree(core_, search_, take, [&](std::int64_t other) { look(other); });
     for_each_bit(members_of(rows_, leaf_), [&](int q) {
       roots[static_cast<std::size_t>(rows_.order[leaf_ * kBlock + q])] =
           best_[q] == kNone ? -1 : best_[q];
@@ -105,11 +110,12 @@ class Border {
     const std::int32_t least = labels_.least(1, other);
     const float* points = rows_.leaf(leaf_);
     std::uint32_t all = 0;
-    const std::uint32_t queries = above(least) & test_.queries_near(points, core_, other, &all);
+    const std::uint32_t queries =
+        above(least) & test_.queries_near(search_, points, core_, other, &all);
     for_each_bit(queries & all, [&](int q) { best_[q] = least; });
     if ((queries & ~all) == 0) return;
     PairBits bits;
-    test_.decide(rows_, leaf_, core_, other, queries & ~all, bits);
+    test_.decide(search_, rows_, leaf_, core_, other, queries & ~all, bits);
     for_each_bit(queries & ~all, [&](int q) {
       for_each_bit(bits.near[q],
                    [&](int p) { best_[q] = std::min(best_[q], labels_.of(other * kBlock + p)); });
@@ -121,6 +127,7 @@ class Border {
   const BlockTree& core_;
   const Labels& labels_;
   const PairTest<T>& test_;
+  Search search_;
   std::int32_t best_[kBlock];
 };
 

@@ -104,6 +104,7 @@ template <class Neighbors, class T>
 void find_core_in(const BlockTree& tree, std::int64_t leaf, const PairTest<T>& test,
                   const typename Neighbors::Shared& shared, std::span<std::uint8_t> core) {
   Neighbors neighbors(shared);
+  const Search search = test.search(tree, leaf);
   const std::uint32_t members = members_of(tree, leaf);
   std::uint32_t open = members;
   const auto settle = [&](std::uint32_t queries) {
@@ -118,14 +119,14 @@ void find_core_in(const BlockTree& tree, std::int64_t leaf, const PairTest<T>& t
   };
   const auto use_leaf = [&](std::int64_t other) {
     std::uint32_t all = 0;
-    const std::uint32_t queries = open & test.queries_near(tree.leaf(leaf), tree, other, &all);
+    const std::uint32_t queries =
+        open & test.queries_near(search, tree.leaf(leaf), tree, other, &all);
     for_each_bit(queries & all, [&](int q) { neighbors.add_box(q, 1, other); });
     PairBits bits;
-    test.decide(tree, leaf, tree, other, queries & ~all, bits);
+    test.decide(search, tree, leaf, tree, other, queries & ~all, bits);
     for_each_bit(queries & ~all, [&](int q) { neighbors.add(q, other, bits.near[q]); });
     settle(queries);
   };
-  const Search search = test.search(tree, leaf);
   visit_block(tree, 1, leaf / kBlock, std::uint32_t{1} << (leaf % kBlock), search, take, use_leaf);
   for (int level = 1; level <= tree.levels && open != 0; ++level) {
     visit_beside(tree, leaf, level, false, search, take, use_leaf);

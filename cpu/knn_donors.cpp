@@ -102,7 +102,7 @@ class DonorSearch {
     const auto queries = static_cast<std::int64_t>(first_cells_.size()) - 1;
     // As many queries as pay for filling a tile, unless some threads would have none.
     const std::int64_t at_once =
-        std::clamp<std::int64_t>(queries / (4 * settled.threads), 1, kMostQueries);
+        std::clamp<std::int64_t>(queries / settled.threads / 4, 1, kMostQueries);
     // Chunks end soon enough to be interrupted several times a second.
     const std::int64_t segment =
         std::max<std::int64_t>(kTileRows, (kChunkWork / (at_once * x_.cols)) & -kTileRows);

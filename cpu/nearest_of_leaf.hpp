@@ -64,6 +64,7 @@ class NearestOfLeaf {
     order_ = pass_.query_tree.order + leaf * kBlock;
     points_ = pass_.query_tree.leaf(leaf);
     queries_ = members_of(pass_.query_tree, leaf);
+    size_ = largest_in(pass_.query_tree, leaf);
     std::fill_n(limits_, kBlock, -1.0f);  // of what is missing: nothing is near
     for_each_bit(queries_, [&](int query) {
       limits_[query] = kNoLimit;
@@ -182,7 +183,7 @@ class NearestOfLeaf {
     float* values = nearest.values.data();
     std::int32_t* candidates = nearest.candidates.data();
     const float kth = leaves().about_kth(values, nearest.count, pass_.k, most);
-    limits_[query] = std::min(limits_[query], pass_.filter.reach_of(kth));
+    limits_[query] = std::min(limits_[query], reach_of(kth));
     std::int64_t kept = 0;
     for (std::int64_t i = 0; i < nearest.count; ++i) {
       values[kept] = values[i];
@@ -192,12 +193,23 @@ class NearestOfLeaf {
     nearest.count = kept;
   }
 
+  /// What the filter says, and where points are rounded, what it says of small ones, if that is
+  /// less: twice, as the first answer still has the rounding of large ones in it.
+  float reach_of(float kth) const {
+    const float reach = pass_.filter.reach_of(kth);
+    if (!pass_.filter.relative || reach <= 1.01f * kth) return reach;
+    PairFilter local = pass_.filter.for_size(size_, pass_.filter.highest_key(kth));
+    local = local.for_size(size_, local.highest_key(kth));
+    return local.reach_of(kth);
+  }
+
   void narrow_by_keys(int query) {
     take_keys(query);
     NearestSoFar& nearest = nearest_[query];
     const auto last = nearest.rows.begin() + pass_.k - 1;
     std::nth_element(nearest.rows.begin(), last, nearest.rows.end());
-    limits_[query] = std::min(limits_[query], pass_.filter.reach(last->key));
+    const PairFilter local = pass_.filter.for_size(size_, last->key);
+    limits_[query] = std::min(limits_[query], local.reach(last->key));
     // Of the rows at no distance only those before the last one kept can still take a place.
     if (last->key == 0) last_rows_[query] = last->row;
     nearest.rows.resize(static_cast<std::size_t>(pass_.k));
@@ -267,6 +279,7 @@ class NearestOfLeaf {
   std::int64_t leaf_ = 0;
   const std::int32_t* order_ = nullptr;
   const float* points_ = nullptr;
+  double size_ = 0;                        // the largest magnitude of the points
   std::uint32_t queries_ = 0;              // those that are there
   float limit_ = 0;                        // the largest of
   alignas(64) float limits_[kBlock] = {};  // values that may matter

@@ -29,6 +29,7 @@ template <class T>
 class NearestSearch {
  public:
   NearestSearch(const NearestPass<T>& pass, std::int64_t most_leaves) : pass_(pass) {
+    leaves_.reserve(static_cast<std::size_t>(most_leaves));
     for (std::int64_t i = 0; i < most_leaves; ++i) leaves_.emplace_back(pass);
   }
 
@@ -126,6 +127,7 @@ void run_nearest(const NearestPass<T>& pass, const Context& ctx) {
   const Context settled = with_settled_threads(ctx);
   const std::int64_t at_once = leaves_at_once(pass);
   std::vector<NearestSearch<T>> searches;
+  searches.reserve(static_cast<std::size_t>(settled.threads));
   for (int i = 0; i < settled.threads; ++i) searches.emplace_back(pass, at_once);
   const std::int64_t leaves = pass.query_tree.leaves;
   parallel_for(settled, (leaves + at_once - 1) / at_once, [&](std::int64_t chunk, int worker) {

@@ -5,6 +5,7 @@
 #include "cpu/block_visit.hpp"
 #include "cpu/leaf_loop.hpp"
 #include "cpu/neighbors.hpp"
+#include "cpu/pair_test.hpp"
 #include "cpu/simd/leaves.hpp"
 
 namespace coterie::cpu {
@@ -32,8 +33,8 @@ void for_each_within(const WithinPass<T>& pass, std::int64_t query_leaf, const U
   const float* points = pass.query_tree.leaf(query_leaf);
   const std::int32_t* order = pass.query_tree.order + query_leaf * kBlock;
   const std::uint32_t queries = members_of(pass.query_tree, query_leaf);
-  const Search search{pass.query_tree.low_of(1, query_leaf), pass.query_tree.high_of(1, query_leaf),
-                      pass.filter.form, pass.filter.sure(pass.key), pass.filter.reach(pass.key)};
+  const Search search =
+      PairTest<T>(pass.x, pass.filter, pass.key).search(pass.query_tree, query_leaf);
   const auto take = [&](int level, std::int64_t box, bool inside) {
     if (!inside) return false;
     const std::int64_t first = first_in(level - 1, box), last = first_in(level - 1, box + 1);

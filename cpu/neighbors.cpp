@@ -19,18 +19,24 @@ double largest_in(const ColumnRange& range, const double* shift) {
   return largest;
 }
 
-/// Rows of float64 are brought around 0, where float32 is finest; those of float32 are exact as
-/// they are.
+/// About the median of each column: rows of float64 are brought around 0, where float32 is finest,
+/// and a few far ones do not matter. Those of float32 are exact as they are.
 template <class T>
-std::vector<double> shift_for(const PairMetric& metric, const ColumnRange& range) {
+std::vector<double> shift_for(MatrixView<const T> x, const PairMetric& metric) {
+  constexpr std::int64_t kMostLooked = 256;
   const bool bounded =
       metric.metric == NeighborMetric::Cosine || metric.metric == NeighborMetric::Haversine;
   if (bounded || sizeof(T) == sizeof(float)) return {};
-  std::vector<double> middle(range.low.size());
-  for (std::size_t j = 0; j < middle.size(); ++j) {
-    middle[j] = range.low[j] / 2 + range.high[j] / 2;
+  std::vector<double> medians;
+  const std::int64_t step = (x.rows + kMostLooked - 1) / kMostLooked;
+  for (std::int64_t j = 0; j < x.cols; ++j) {
+    std::vector<double> values;
+    for (std::int64_t i = 0; i < x.rows; i += step) values.push_back(static_cast<double>(x(i, j)));
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    medians.push_back(*middle);
   }
-  return middle;
+  return medians;
 }
 
 }  // namespace
@@ -40,7 +46,7 @@ CpuNeighborPasses<T>::CpuNeighborPasses(MatrixView<const T> x, const PairMetric&
                                         const Context& ctx)
     : x_(x) {
   const ColumnRange range = column_range(x, {0, x.rows}, ctx);
-  shift_ = shift_for<T>(metric, range);
+  shift_ = shift_for(x, metric);
   const double* shift = shift_.empty() ? nullptr : shift_.data();
   filter_ = pair_filter<T>(metric, x.cols, shift, largest_in(range, shift));
   order_ = spatial_order(x, filter_, range, ctx);

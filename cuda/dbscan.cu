@@ -1,23 +1,10 @@
 #include <algorithm>
 
-#include "cuda/dbscan_parents.cuh"
+#include "cuda/dbscan_components.cuh"
 #include "cuda/neighbors.cuh"
 
 namespace coterie::cuda {
 namespace {
-
-/// The least and the largest root of the rows in each box of a tree, by level.
-struct BoxRoots {
-  std::int32_t* low[BlockTree::kMostLevels];
-  std::int32_t* high[BlockTree::kMostLevels];
-};
-
-__global__ void __launch_bounds__(kThreads) alone_kernel(std::int64_t rows, std::int32_t* parents) {
-  const std::int64_t step = std::int64_t{gridDim.x} * kThreads;
-  for (std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x; i < rows; i += step) {
-    parents[i] = static_cast<std::int32_t>(i);
-  }
-}
 
 /// A warp per box of a level whose points are all near one another: a row of each part of it
 /// becomes one component. The parts were united before.
@@ -32,37 +19,6 @@ __global__ void __launch_bounds__(kThreads)
     const std::int64_t part = b * kBlock + lane_of_warp();
     if (part >= parts || !(largest_value<Form>(box, box, tree.cols) <= sure)) continue;
     unite(parents, rows[part], rows[b * kBlock]);
-  }
-}
-
-/// A warp per leaf, whose rows come to point at their roots.
-__global__ void __launch_bounds__(kThreads)
-    leaf_roots_kernel(const __grid_constant__ BlockTree tree, Parents parents,
-                      const __grid_constant__ BoxRoots roots) {
-  for (std::int64_t b = warp_of_grid(); b < tree.leaves; b += warps_in_grid()) {
-    const std::int32_t row = tree.order[b * kBlock + lane_of_warp()];
-    const std::int32_t root = row < 0 ? -1 : find_root(parents, row);
-    if (row >= 0) parents.store(row, root);
-    const std::int32_t low = warp_min(row < 0 ? kNoRow : root);
-    const std::int32_t high = warp_max(root);
-    if (lane_of_warp() != 0) continue;
-    roots.low[0][b] = low;
-    roots.high[0][b] = high;
-  }
-}
-
-/// A warp per box of a level from 2 on.
-__global__ void __launch_bounds__(kThreads)
-    box_roots_kernel(const __grid_constant__ BlockTree tree, int level,
-                     const __grid_constant__ BoxRoots roots) {
-  const std::int64_t parts = tree.boxes(level - 1);
-  for (std::int64_t b = warp_of_grid(); b < tree.boxes(level); b += warps_in_grid()) {
-    const std::int64_t part = b * kBlock + lane_of_warp();
-    const std::int32_t low = warp_min(part < parts ? roots.low[level - 2][part] : kNoRow);
-    const std::int32_t high = warp_max(part < parts ? roots.high[level - 2][part] : -1);
-    if (lane_of_warp() != 0) continue;
-    roots.low[level - 1][b] = low;
-    roots.high[level - 1][b] = high;
   }
 }
 
@@ -232,41 +188,6 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce)
   joiner.finish(root_of);
 }
 
-/// The components of the rows of a tree.
-class Components {
- public:
-  Components(const BlockTree& tree, std::int64_t rows, cudaStream_t stream)
-      : tree_(tree), parents_(rows, stream), stream_(stream) {
-    for (int level = 1; level <= tree.levels; ++level) {
-      low_[level - 1] = Buffer<std::int32_t>(tree.boxes(level), stream);
-      high_[level - 1] = Buffer<std::int32_t>(tree.boxes(level), stream);
-      roots_.low[level - 1] = low_[level - 1].data();
-      roots_.high[level - 1] = high_[level - 1].data();
-    }
-    launch(alone_kernel, grid_for(rows, kThreads), kThreads, 0, stream, rows, parents_.data());
-  }
-
-  Parents parents() const { return {parents_.data()}; }
-  const BoxRoots& roots() const { return roots_; }
-
-  /// Makes rows point at their roots, and finds those of the boxes.
-  void look_up() {
-    launch(leaf_roots_kernel, grid_of_warps(tree_.leaves), kThreads, 0, stream_, tree_, parents(),
-           roots_);
-    for (int level = 2; level <= tree_.levels; ++level) {
-      launch(box_roots_kernel, grid_of_warps(tree_.boxes(level)), kThreads, 0, stream_, tree_,
-             level, roots_);
-    }
-  }
-
- private:
-  const BlockTree& tree_;
-  Buffer<std::int32_t> parents_;
-  Buffer<std::int32_t> low_[BlockTree::kMostLevels], high_[BlockTree::kMostLevels];
-  BoxRoots roots_ = {};
-  cudaStream_t stream_;
-};
-
 /// Unites all rows of search.tree that are within its key of one another.
 template <class T>
 void unite_all(const Search<T>& search, FilterForm form, Components& components, const Context& ctx,
@@ -277,9 +198,16 @@ void unite_all(const Search<T>& search, FilterForm form, Components& components,
            search.band.sure, components.parents());
   }
   const auto kernel = kernel_for(form, [](auto form) { return unite_kernel<decltype(form), T>; });
+  const std::int64_t leaves = search.tree.leaves;
   for (int level = 1; level <= search.tree.levels; ++level) {
+    Context of_level = ctx;
+    if (ctx.progress) {
+      of_level.progress = [&](const Progress& done) {
+        ctx.progress({done.stage, (level - 1) * leaves + done.step, search.tree.levels * leaves});
+      };
+    }
     components.look_up();
-    run_in_portions(search.tree.leaves, "connecting core rows", ctx, stream,
+    run_in_portions(leaves, "connecting core rows", of_level, stream,
                     [&](std::int64_t first, std::int64_t count) {
                       launch(kernel, grid_of_leaves(count), kThreads, 0, stream, search,
                              components.roots(), components.parents(), level, first, count);

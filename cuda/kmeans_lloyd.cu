@@ -158,6 +158,9 @@ void LloydPass<T>::bring(Batch& batch, const Frame& frame, std::span<LloydTask<T
   sums_.reserve(batch.words, stream_);
   fill_zero(sums_, stream_);
   bring_all(points, points_, stream_);
+  if (batch.ahead > 0) {  // both halves come back as a whole
+    upload(points.data(), batch.points * cols, points_.data() + batch.points * cols, stream_);
+  }
   bring_all(sums, sums_, stream_);
   bring_all(indices, indices_, stream_);
   bring_all(centers, centers_, stream_);
@@ -223,7 +226,7 @@ void LloydPass<T>::queue(const Batch& batch, std::span<const Share> shares, int 
 
 template <class T>
 int LloydPass<T>::go_ahead(const Batch& batch) {
-  constexpr int kMostPasses = 32;  // then the host tells its caller
+  constexpr int kMostPasses = 64;  // then the host tells its caller
   int products[kPassesAhead] = {};
   for (int pass = 0;; ++pass) {
     int& used = products[pass % kPassesAhead];

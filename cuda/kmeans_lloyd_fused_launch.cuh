@@ -52,6 +52,8 @@ class FusedLauncher {
   }
 
   void add(const DeviceTask<T>& task, std::int64_t words) {
+    // A launch gathers the sums of tasks side by side.
+    if (task.sums != batch_.sums + batch_.shared_words) flush();
     // Half of the memory, so that two blocks share a multiprocessor.
     const std::size_t with =
         kernel_.bytes(batch_.points + task.distinct, batch_.shared_words + words);
@@ -66,8 +68,9 @@ class FusedLauncher {
     if (batch_.tasks == 0) return;
     if (kernel_.bytes(batch_.points, batch_.shared_words) > limit_) batch_.shared_words = 0;
     const std::size_t bytes = kernel_.bytes(batch_.points, batch_.shared_words);
+    // The most that it may ever be, as other threads launch the kernel too.
     check(cudaFuncSetAttribute(kernel_.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                               static_cast<int>(bytes)));
+                               static_cast<int>(limit_)));
     int resident = 0;
     check(
         cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident, kernel_.kernel, kThreads, bytes));

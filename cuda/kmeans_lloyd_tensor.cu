@@ -388,8 +388,9 @@ const std::int64_t* TensorLloyd::run(const DeviceRows<float>& x, const DeviceFra
       products_ == kSplitProducts ? lloyd_tensor_kernel<kSplitProducts> : lloyd_tensor_kernel<1>;
   const int warps = warps_for(chunks);
   const std::size_t bytes = TensorMemory::bytes(warps, chunks);
+  // The most that it may ever be, as other threads launch the kernel too.
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                             static_cast<int>(bytes)));
+                             device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin)));
   const std::int64_t per_block = std::int64_t{warps} * kWarpRows;
   launch(kernel, static_cast<unsigned>((x.rows + per_block - 1) / per_block), warps * kWarp, bytes,
          stream_, pass);

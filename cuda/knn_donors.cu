@@ -116,7 +116,7 @@ class QueryGroup {
 /// A warp per kQueries queries, from the first row to the last, so that equally near rows which
 /// come later lose.
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kBlocksAtOnce)
     donors_kernel(const __grid_constant__ DonorSearch<T> search, std::int64_t first,
                   std::int64_t count) {
   if (warp_of_grid() >= count) return;

@@ -116,11 +116,16 @@ class CudaNeighborPasses final : public NeighborPasses<T> {
                    std::span<std::int64_t> rows, std::span<double> keys,
                    const Context& ctx) override {
     for (std::int64_t first = 0; first < queries.rows;) {
-      const std::span<const std::int64_t> from = starts.subspan(static_cast<std::size_t>(first));
-      const auto end = std::ranges::upper_bound(from.subspan(1), from[0] + kMostPairs);
-      const std::int64_t count = std::max<std::int64_t>(end - from.begin() - 1, 1);
+      const auto from = starts.subspan(static_cast<std::size_t>(first),
+                                       static_cast<std::size_t>(queries.rows - first));
+      const std::int64_t most = from[0] + kMostPairs;
+      const auto all = static_cast<std::int64_t>(rows.size());
+      std::int64_t count = std::ranges::upper_bound(from, most) - from.begin();
+      if (count < queries.rows - first || all > most) count = std::max<std::int64_t>(count - 1, 1);
+      const bool last = first + count == queries.rows;
+      const std::int64_t end = last ? all : from[static_cast<std::size_t>(count)];
       const auto at = static_cast<std::size_t>(from[0]);
-      const auto pairs = static_cast<std::size_t>(from[static_cast<std::size_t>(count)]) - at;
+      const auto pairs = static_cast<std::size_t>(end - from[0]);
       const MatrixView<const T> some{queries.row(first), count, queries.cols, queries.stride,
                                      queries.memory};
       with_queries(some, ctx, [&](const auto& space, const auto& asked) {

@@ -52,7 +52,7 @@ void nearest(const NeighborSpace<T>& space, const NeighborRows<T>& queries, std:
 template <class T>
 void count_within(const NeighborSpace<T>& space, const NeighborRows<T>& queries, double key,
                   std::span<std::int64_t> counts, const Context& ctx);
-/// starts: of these queries at least; rows, keys: from the first start on.
+/// rows, keys: of these queries alone, from the first one's start on.
 template <class T>
 void list_within(const NeighborSpace<T>& space, const NeighborRows<T>& queries, double key,
                  std::span<const std::int64_t> starts, std::span<std::int64_t> rows,
@@ -65,8 +65,9 @@ void run_in_portions(std::int64_t leaves, std::string_view stage, const Context&
                      cudaStream_t stream, const Pass& pass) {
   using Clock = std::chrono::steady_clock;
   constexpr std::chrono::milliseconds kShort(20), kLong(100);
-  constexpr std::int64_t kFewest = 1024;  // they fill a GPU, if barely
-  std::int64_t portion = kFewest;
+  // One warp for each that the device has room for: all of these take as long as one.
+  const std::int64_t fewest = std::int64_t{multiprocessors()} * kBlocksAtOnce * kWarpsPerBlock;
+  std::int64_t portion = fewest;
   for (std::int64_t first = 0; first < leaves;) {
     stop_if_asked(ctx);
     const auto begin = Clock::now();
@@ -77,7 +78,7 @@ void run_in_portions(std::int64_t leaves, std::string_view stage, const Context&
     if (ctx.progress) ctx.progress({stage, first, leaves});
     const auto taken = Clock::now() - begin;
     if (taken < kShort) portion *= 2;
-    if (taken > kLong && portion > kFewest) portion /= 2;
+    if (taken > kLong && portion > fewest) portion /= 2;
   }
 }
 

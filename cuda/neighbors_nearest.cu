@@ -107,7 +107,7 @@ void nearest(const NeighborSpace<T>& space, const NeighborRows<T>& queries, std:
   const Found found{k, found_rows.data(), found_keys.data()};
   const auto kernel =
       kernel_for(space.filter.form, [](auto form) { return nearest_kernel<decltype(form), T>; });
-  run_in_portions(search.queries.leaves, "finding neighbors", ctx, stream,
+  run_in_portions(search.queries.leaves, "searching", ctx, stream,
                   [&](std::int64_t first, std::int64_t count) {
                     launch(kernel, grid_of_leaves(count), kThreads, 0, stream, search, space.filter,
                            found, first, count);

@@ -12,7 +12,7 @@ namespace coterie::cuda {
 
 /// Blocks of walking warps that a multiprocessor shall have room for: more would cost them spilled
 /// registers.
-inline constexpr int kBlocksAtOnce = 5;
+inline constexpr int kBlocksAtOnce = 4;
 
 // The forms of PairFilter. A value of boxes is computed in the same steps as one of points, so that
 // rounding, which keeps order, cannot put the boxes further apart than any of their points.

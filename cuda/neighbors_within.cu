@@ -82,7 +82,7 @@ void count_within(const NeighborSpace<T>& space, const NeighborRows<T>& queries,
                   std::span<std::int64_t> counts, const Context& ctx) {
   const Search<T> search = space.search(queries.tree(), queries.keys(), space.rows.tree(), key);
   const Buffer<std::int64_t> found(search.queries.rows, space.stream);
-  count_neighbors(search, space.filter.form, AllByNumber{found.data()}, "counting neighbors", ctx,
+  count_neighbors(search, space.filter.form, AllByNumber{found.data()}, "counting", ctx,
                   space.stream);
   download(found.data(), found.size(), counts.data(), space.stream);
 }
@@ -101,11 +101,10 @@ void list_within(const NeighborSpace<T>& space, const NeighborRows<T>& queries, 
   const Listing listing{starts_there.data(), starts[0], order.keys(), order.rows()};
   const auto kernel =
       kernel_for(space.filter.form, [](auto form) { return list_kernel<decltype(form), T>; });
-  run_in_portions(search.queries.leaves, "listing neighbors", ctx, stream,
-                  [&](std::int64_t first, std::int64_t count) {
-                    launch(kernel, grid_of_leaves(count), kThreads, 0, stream, search, listing,
-                           first, count);
-                  });
+  run_in_portions(
+      search.queries.leaves, "listing", ctx, stream, [&](std::int64_t first, std::int64_t count) {
+        launch(kernel, grid_of_leaves(count), kThreads, 0, stream, search, listing, first, count);
+      });
   order.sort(32 + static_cast<int>(std::bit_width(static_cast<Word>(search.queries.rows - 1))));
   const Buffer<std::int64_t> found_rows(pairs, stream);
   const Buffer<double> found_keys(pairs, stream);

@@ -48,14 +48,17 @@ __device__ double stage_rows(const T* x, std::int64_t x_stride, int rows, int wi
 template <class T, class Step>
 void for_each_chunk(MatrixView<const T> x, std::int64_t chunk_rows, const Context& ctx,
                     cudaStream_t stream, const Step& step) {
-  if (x.memory == Memory::Device) take_over(x.data, ctx, stream);
+  Buffer<T> copy;  // for all chunks: the stream has read one before the next is written over it
+  if (x.memory == Memory::Device) {
+    take_over(x.data, ctx, stream);
+  } else {
+    copy = Buffer<T>(std::min(chunk_rows, x.rows) * x.cols, stream);
+  }
   for (std::int64_t first = 0; first < x.rows; first += chunk_rows) {
     stop_if_asked(ctx);
     const RowBlock block{first, std::min(chunk_rows, x.rows - first)};
     MatrixView<const T> rows{x.row(first), block.rows, x.cols, x.stride, x.memory};
-    Buffer<T> copy;
     if (x.memory == Memory::Host) {
-      copy = Buffer<T>(rows.rows * rows.cols, stream);
       pinned_upload().copy(rows, copy.data(), ctx, stream);  // the pass finds what is not finite
       rows = {copy.data(), block.rows, x.cols, x.cols, Memory::Device};
     }

@@ -4,6 +4,7 @@ set(COTERIE_CUDA_SOURCES
     ${CMAKE_CURRENT_LIST_DIR}/block_tree_sort.cu
     ${CMAKE_CURRENT_LIST_DIR}/cluster_passes.cu
     ${CMAKE_CURRENT_LIST_DIR}/dbscan.cu
+    ${CMAKE_CURRENT_LIST_DIR}/dbscan_components.cu
     ${CMAKE_CURRENT_LIST_DIR}/dbscan_core.cu
     ${CMAKE_CURRENT_LIST_DIR}/distances.cu
     ${CMAKE_CURRENT_LIST_DIR}/gap.cu

@@ -119,7 +119,7 @@ std::vector<double> ties(const Matrix<T>& x, const PairMetric& metric = {}) {
 TEST_P(NeighborPassesTest, AgreesWithBruteForceAtAwkwardSizes) {
   for (const std::int64_t rows : {1, 2, 31, 32, 33, 64, 1025}) {
     for (const std::int64_t cols : {1, 2, 3, 4, 8, 17, 300}) {
-      if (rows > 64 && cols != 2 && cols != 17) continue;
+      if ((rows > 64 && cols != 2) || (cols == 300 && rows != 33)) continue;
       for (const Shape shape : {Shape::Blobs, Shape::Integers, Shape::Duplicates}) {
         const auto x = make_rows<float>(rows, cols, shape);
         expect_right(x, {}, ties(x), 4);
@@ -136,6 +136,9 @@ TEST_P(NeighborPassesTest, TakesFloat64AndOffsets) {
       for (float& value : narrow.values) value += 1e6f;
       expect_right(wide, {}, ties(wide), 5);
       expect_right(narrow, {}, ties(narrow), 5);
+      auto beside = wide;
+      beside.values[4] = -1e12;  // float32 rounds such a row by more than the others lie apart
+      expect_right(beside, {}, ties(wide), 5);
     }
   }
 }

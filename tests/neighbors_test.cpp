@@ -209,6 +209,12 @@ TYPED_TEST(Neighbors, OfFarQueriesAndAllScales) {
   }
 }
 
+TYPED_TEST(Neighbors, BesideOneFarRowAreStillExact) {
+  auto x = normal_rows<TypeParam>(700, 3, 23);
+  for (std::int64_t j = 0; j < 3; ++j) x(500, j) = TypeParam(1e15);
+  expect_by_definition(x, normal_rows<TypeParam>(40, 3, 24), {}, {1, 9}, "beside a far row");
+}
+
 TYPED_TEST(Neighbors, OfOnePointManyTimesTakeNoTimeForAllPairs) {
   constexpr std::int64_t kMany = 100000, kApart = 40;
   Rows<TypeParam> x(kMany, 3);

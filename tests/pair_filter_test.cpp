@@ -45,16 +45,17 @@ struct Pair {
   double key;
 };
 
+/// Of all rows, or of the first ones with the others.
 template <class T>
-std::vector<Pair> pairs_of(const Matrix<T>& x, const PairFilter& filter) {
+std::vector<Pair> pairs_of(const Matrix<T>& x, const PairFilter& filter, std::int64_t split = 0) {
   std::vector<std::vector<float>> points;
   for (std::int64_t i = 0; i < x.rows; ++i) {
     points.emplace_back(static_cast<std::size_t>(filter.point_cols * kBlock));
     filter.put_point(x.view().row(i), points.back().data());
   }
   std::vector<Pair> pairs;
-  for (std::int64_t i = 0; i < x.rows; ++i) {
-    for (std::int64_t j = i; j < x.rows; ++j) {
+  for (std::int64_t i = 0; i < (split > 0 ? split : x.rows); ++i) {
+    for (std::int64_t j = std::max(i, split); j < x.rows; ++j) {
       pairs.push_back({value_of(filter, points[static_cast<std::size_t>(i)].data(),
                                 points[static_cast<std::size_t>(j)].data()),
                        key(filter.metric, x.view().row(i), x.view().row(j), x.cols)});
@@ -128,6 +129,38 @@ TEST(PairFilter, IsSoundAtTheEndsOfTheExponents) {
   }
 }
 
+/// Where one row of a pair is small, against limits of every magnitude.
+TEST(PairFilter, IsSoundForItsSmallerPoints) {
+  auto x = make_rows<double>(40, 3);
+  for (std::size_t i = 0; i < x.values.size(); ++i) {
+    x.values[i] = std::ldexp(x.values[i], i < 60 ? -20 : -static_cast<int>(i % 7));
+  }
+  const double size = std::ldexp(11, -20);
+  for (const PairMetric& metric : {kMetrics[0], kMetrics[1], kMetrics[2], kMetrics[3]}) {
+    const PairFilter whole = filter_for(metric, x, nullptr);
+    std::vector<Pair> pairs = pairs_of(x, whole);
+    std::vector<Pair> small;  // those of one of the first 20 rows
+    for (std::size_t i = 0; i < 20; ++i) {
+      small.insert(small.end(), pairs.begin(), pairs.begin() + 40 - static_cast<std::ptrdiff_t>(i));
+      pairs.erase(pairs.begin(), pairs.begin() + 40 - static_cast<std::ptrdiff_t>(i));
+    }
+    for (std::size_t i = 0; i < small.size(); i += 5) {
+      for (const double limit : {small[i].key, std::nextafter(small[i].key, 0)}) {
+        const PairFilter local = whole.for_size(size * whole.scale, limit);
+        EXPECT_LE(local.reach(limit), whole.reach(limit));
+        for (const Pair& pair : small) {
+          if (pair.value <= local.sure(limit)) {
+            ASSERT_LE(pair.key, limit);
+          }
+          if (pair.key <= limit) {
+            ASSERT_LE(pair.value, local.reach(limit));
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST(PairFilter, IsSoundOnTheSphere) {
   auto x = make_rows<double>(60, 2);
   for (double& value : x.values) value = 40 * value + 1e-9;  // many turns, and beyond the poles
@@ -138,12 +171,12 @@ TEST(PairFilter, IsSoundOnTheSphere) {
 }
 
 TEST(PairFilter, IsSoundForQueriesFarOutside) {
-  for (const double size : {10.0, 1e9, 1e20}) {
+  for (const double size : {10.0, 1e3, 1e5, 1e9, 1e20, 1e160, 1e300}) {
     const auto x = make_rows<double>(20, 3);
     Matrix<double> all = make_rows<double>(30, 3);
     for (std::size_t i = x.values.size(); i < all.values.size(); ++i) all.values[i] *= size;
     const PairFilter filter = with_queries(filter_for<double>({}, x, nullptr), 20 * size);
-    expect_sound(filter, pairs_of(all, filter));
+    expect_sound(filter, pairs_of(all, filter, 20));
   }
 }
 

@@ -28,8 +28,8 @@ struct NeighborParams {
 
 /// The nearest rows of each query, nearest first; equally near ones by ascending row.
 struct NearestRows {
-  Matrix<double> distances;    // queries x k
-  Matrix<std::int64_t> rows;   // queries x k
+  Matrix<double> distances;   // queries x k
+  Matrix<std::int64_t> rows;  // queries x k
 };
 
 /// The rows within a radius of each query, by ascending row: those of query i lie from starts[i] to

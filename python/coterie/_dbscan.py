@@ -10,16 +10,22 @@ from scipy.sparse import issparse
 from sklearn import cluster as theirs
 from sklearn.base import BaseEstimator, ClusterMixin, _fit_context
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
-    check_non_negative,
     validate_data,
 )
 
 from coterie import _core
+from coterie._dbscan_distances import (
+    Found,
+    Weights,
+    cluster_by_scikit_learn,
+    cluster_distances,
+    predict_by_distances,
+    predict_by_scikit_learn,
+)
 from coterie._gpu import GpuArray, on_host, same_kind
 from coterie._inputs import (
     Matrix,
@@ -32,12 +38,6 @@ from coterie._inputs import (
     unchanged_on_error,
 )
 from coterie._neighbor_metric import EngineMetric, check_metric, engine_metric
-
-_BLOCK_ROWS = 1024  # whose neighbours scikit-learn is asked for at once
-_BLOCK_VALUES = 1 << 21
-
-_Weights = NDArray[np.float64] | None
-_Found = tuple[NDArray[np.int32], NDArray[np.int64]]
 
 
 class DBSCAN(ClusterMixin, BaseEstimator):
@@ -166,12 +166,14 @@ class DBSCAN(ClusterMixin, BaseEstimator):
             with finite_by_engine(rows, estimator=self):
                 self._predict_by_engine(rows, metric, labels)
         elif self.metric == "precomputed":
-            self._predict_by_distances(rows, labels)
+            columns = self.core_sample_indices_
+            predict_by_distances(rows, columns, self._core_labels(), self.eps, labels)
         else:
-            self._predict_by_scikit_learn(rows, labels)
+            search = self._search(self.components_)
+            predict_by_scikit_learn(search, rows, self._core_labels(), labels)
         return same_kind(X, labels)
 
-    def _cluster(self, X: Any, sample_weight: Any) -> tuple[Any, _Found]:
+    def _cluster(self, X: Any, sample_weight: Any) -> tuple[Any, Found]:
         """X as it was checked, labels and core rows."""
         metric = engine_metric(self.metric, self.metric_params, self.p)
         if metric is not None:
@@ -182,11 +184,12 @@ class DBSCAN(ClusterMixin, BaseEstimator):
                 return X, self._cluster_rows(metric, X, weights)
         X = validate_data(self, adopt(X), accept_sparse="csr")
         weights = _weights(sample_weight, X)
+        least = int(self.min_samples)
         if self.metric == "precomputed":
-            return X, self._cluster_distances(X, weights)
-        return X, self._cluster_by_scikit_learn(X, weights)
+            return X, cluster_distances(X, weights, self.eps, least)
+        return X, cluster_by_scikit_learn(self._search(X), X, weights, least)
 
-    def _cluster_rows(self, metric: EngineMetric, X: Any, weights: _Weights) -> _Found:
+    def _cluster_rows(self, metric: EngineMetric, X: Any, weights: Weights) -> Found:
         return _core.dbscan(
             dense(X),
             weights=weights,
@@ -195,46 +198,6 @@ class DBSCAN(ClusterMixin, BaseEstimator):
             metric=metric.metric,
             p=metric.p,
             device=as_device(self.device),
-        )
-
-    def _cluster_distances(self, X: Any, weights: _Weights) -> _Found:
-        check_non_negative(X, "precomputed distance matrix" if issparse(X) else "X")
-        if X.shape[0] != X.shape[1]:
-            raise ValueError(
-                f"Precomputed matrix must be square. Input is a {X.shape[0]}x{X.shape[1]} matrix."
-            )
-        eps, least = _limit(self.eps, X.dtype), int(self.min_samples)
-        if not issparse(X):
-            X = dense(X, X.dtype if X.dtype == np.float32 else np.float64)
-            return _core.dbscan_precomputed(X, weights=weights, eps=eps, min_samples=least)
-        return _core.dbscan_graph(
-            X.indptr.astype(np.int64),
-            X.indices.astype(np.int64),
-            X.data.astype(np.float64),
-            weights=weights,
-            eps=eps,
-            min_samples=least,
-        )
-
-    def _cluster_by_scikit_learn(self, X: Any, weights: _Weights) -> _Found:
-        """By the metrics that are scikit-learn's alone: it finds the neighbours, in blocks."""
-        search = self._search(X)
-        near, strangers = [], []
-        for block in gen_batches(X.shape[0], _BLOCK_ROWS):
-            found = search.radius_neighbors(X[block], return_distance=False)
-            near.extend(found)
-            rows = range(block.start, block.stop)
-            strangers += [row for row, its in zip(rows, found, strict=True) if row not in its]
-        starts = np.concatenate([[0], np.cumsum([len(its) for its in near])])
-        columns = np.concatenate(near).astype(np.int64)
-        distances = np.zeros(len(columns))
-        # By some metrics a row is not its own neighbour, which a graph has to say.
-        columns = np.insert(columns, starts[strangers], strangers)
-        distances = np.insert(distances, starts[strangers], 2.0)
-        starts[1:] += np.cumsum(np.bincount(np.asarray(strangers, int), minlength=X.shape[0]))
-        least = int(self.min_samples)
-        return _core.dbscan_graph(
-            starts, columns, distances, weights=weights, eps=1.0, min_samples=least
         )
 
     def _search(self, X: Any) -> NearestNeighbors:
@@ -263,26 +226,6 @@ class DBSCAN(ClusterMixin, BaseEstimator):
             )
         for block, rows in row_blocks(X, dtype):
             labels[block] = kept[key].predict(rows, device=device)
-
-    def _predict_by_scikit_learn(self, X: Any, labels: NDArray[np.int32]) -> None:
-        cores = self._core_labels()
-        order = np.argsort(cores, kind="stable")
-        search = self._search(self.components_[order])
-        for block in gen_batches(X.shape[0], _BLOCK_ROWS):
-            found = search.radius_neighbors(X[block], return_distance=True)
-            for row, distances, near in zip(range(block.start, block.stop), *found, strict=True):
-                if len(near):
-                    labels[row] = cores[order[near[distances == distances.min()].min()]]
-
-    def _predict_by_distances(self, X: Any, labels: NDArray[np.int32]) -> None:
-        cores = self._core_labels()
-        order = np.argsort(cores, kind="stable")
-        columns = self.core_sample_indices_[order]
-        for block in gen_batches(X.shape[0], max(1, _BLOCK_VALUES // len(columns))):
-            distances = _filled(X[block][:, columns])
-            nearest = distances.argmin(axis=1)
-            near = distances[np.arange(len(nearest)), nearest] <= _limit(self.eps, X.dtype)
-            labels[block] = np.where(near, cores[order[nearest]], -1)
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
@@ -325,7 +268,7 @@ def dbscan(
     return model.core_sample_indices_, model.labels_
 
 
-def _weights(sample_weight: Any, X: Any) -> _Weights:
+def _weights(sample_weight: Any, X: Any) -> Weights:
     """One float64 weight for each row, which may be negative; None means that each counts once."""
     if sample_weight is None:
         return None
@@ -338,19 +281,3 @@ def _taken(X: Any, rows: NDArray[np.int64]) -> Any:
     if isinstance(X, GpuArray):
         return X.fetch()[rows]
     return X[rows].copy() if issparse(X) else X[rows]
-
-
-def _limit(eps: float, dtype: np.dtype[Any]) -> float:
-    """eps as NumPy compares it with distances of this dtype."""
-    return float(dtype.type(eps)) if dtype.kind == "f" else float(eps)
-
-
-def _filled(distances: Any) -> Matrix:
-    """A graph's distances as an array, where what it lacks is out of reach."""
-    if not issparse(distances):
-        whole: Matrix = distances
-        return whole
-    entries = distances.tocoo()
-    filled = np.full(entries.shape, np.inf)
-    filled[entries.row, entries.col] = entries.data
-    return filled

@@ -131,9 +131,8 @@ class KNNImputer(theirs.KNNImputer):
         return self._concatenate_indicator_feature_names_out(kept, names)
 
     def _fill(self, X: Matrix, missing: NDArray[np.bool_]) -> None:
-        """Writes what is found into X; columns without any value in ``fit`` stay."""
-        wanted = missing & self._valid_mask
-        rows = np.flatnonzero(wanted.any(axis=1))
+        """Writes what is found into X: NaN in columns without any value in ``fit``."""
+        rows = np.flatnonzero((missing & self._valid_mask).any(axis=1))
         if not len(rows):
             return
         dtype = np.result_type(X.dtype, self._fit_X.dtype, np.float32)
@@ -148,7 +147,7 @@ class KNNImputer(theirs.KNNImputer):
             out=found,
             device=as_device(self.device),
         )
-        np.copyto(some, found, where=wanted[rows], casting="same_kind")
+        np.copyto(some, found, where=missing[rows], casting="same_kind")
         X[rows] = some
 
 

@@ -4,6 +4,8 @@ import hashlib
 import itertools
 
 import numpy as np
+from coterie import DBSCAN
+from sklearn import cluster
 from sklearn.datasets import load_digits, load_iris, make_blobs, make_moons
 
 
@@ -72,6 +74,16 @@ def expected_dbscan(near, least, weights=None):
         labels[reached & (labels < 0)] = clusters
         clusters += 1
     return labels, np.flatnonzero(core)
+
+
+def assert_same_dbscan(x, sample_weight=None, *, device="cpu", algorithm="auto", **params):
+    """Fits ours and scikit-learn's; returns ours."""
+    ours = DBSCAN(device=device, **params).fit(x, sample_weight=sample_weight)
+    other = cluster.DBSCAN(algorithm=algorithm, **params).fit(x, sample_weight=sample_weight)
+    np.testing.assert_array_equal(ours.labels_, other.labels_)
+    np.testing.assert_array_equal(ours.core_sample_indices_, other.core_sample_indices_)
+    assert ours.labels_.dtype == np.int32
+    return ours
 
 
 def squared_distances(x, y):

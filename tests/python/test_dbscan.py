@@ -1,12 +1,11 @@
 """DBSCAN is scikit-learn's with algorithm="kd_tree", to the last label, and what is added to it."""
 
-import warnings
-
 import numpy as np
 import pytest
 from coterie import DBSCAN, _core, dbscan
 from neighbor_data import (
     SETS,
+    assert_same_dbscan,
     blobs,
     expected_dbscan,
     grid,
@@ -17,16 +16,6 @@ from neighbor_data import (
 from scipy import sparse
 from sklearn import cluster as theirs
 from sklearn.metrics import pairwise_distances
-
-
-def assert_same(x, sample_weight=None, *, device="cpu", algorithm="auto", **params):
-    """Fits ours and scikit-learn's; returns ours."""
-    ours = DBSCAN(device=device, **params).fit(x, sample_weight=sample_weight)
-    other = theirs.DBSCAN(algorithm=algorithm, **params).fit(x, sample_weight=sample_weight)
-    np.testing.assert_array_equal(ours.labels_, other.labels_)
-    np.testing.assert_array_equal(ours.core_sample_indices_, other.core_sample_indices_)
-    assert ours.labels_.dtype == np.int32
-    return ours
 
 
 def test_two_pairs_a_border_row_and_noise():
@@ -46,12 +35,12 @@ def test_same_as_scikit_learn(name, dtype, device):
         pytest.skip("out of float32's range")
     x = x.astype(dtype)
     params = {"eps": eps, "min_samples": least, "device": device, "algorithm": "kd_tree"}
-    model = assert_same(x, **params)
+    model = assert_same_dbscan(x, **params)
     assert len(model.core_sample_indices_) > 0
     assert len(set(model.labels_)) > 1 or name.startswith(("one point", "grid", "line"))
     np.testing.assert_array_equal(model.components_, x[model.core_sample_indices_])
     random = np.random.default_rng(0)
-    assert_same(x, random.integers(-1, 4, len(x)), **params)
+    assert_same_dbscan(x, random.integers(-1, 4, len(x)), **params)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 31, 32, 33, 65, 1025])
@@ -61,7 +50,7 @@ def test_same_at_awkward_sizes(rows, cols, device):
     x = random.normal(size=(rows, cols)).astype(np.float32)
     eps = float(np.sqrt(cols)) * (0.05 if cols < 3 else 0.7)
     for least in (1, 2, 5):
-        assert_same(x, eps=eps, min_samples=least, device=device, algorithm="kd_tree")
+        assert_same_dbscan(x, eps=eps, min_samples=least, device=device, algorithm="kd_tree")
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "chebyshev", "minkowski", "cosine", "haversine"])
@@ -73,41 +62,11 @@ def test_same_by_other_metrics(metric, dtype, device):
         eps = {"cosine": 0.01, "haversine": 0.05}.get(metric, 0.2)
         p = 2.5 if metric == "minkowski" else None
         x = x.astype(dtype)
-        model = assert_same(x, eps=eps, min_samples=4, metric=metric, p=p, device=device)
+        model = assert_same_dbscan(x, eps=eps, min_samples=4, metric=metric, p=p, device=device)
         assert len(set(model.labels_)) > 2
     x = shuffled(grid(9, 2))
     if metric in ("manhattan", "chebyshev"):
-        assert_same(x, eps=1, min_samples=5, metric=metric, device=device)
-
-
-@pytest.mark.parametrize(
-    ("name", "params"),
-    [
-        ("l2", {}),
-        ("l1", {}),
-        ("cityblock", {}),
-        ("minkowski", {"p": 1}),
-        ("minkowski", {"metric_params": {"p": 3.5}}),
-        ("minkowski", {"metric_params": {"p": 2, "w": np.array([1.0, 2.0, 0.5])}}),
-        ("sqeuclidean", {}),
-        ("canberra", {}),
-        ("correlation", {}),
-        (lambda a, b: float(np.abs(a - b).max()), {}),
-    ],
-)
-def test_every_metric_of_scikit_learn(name, params):
-    x = np.round(blobs(120, 3), 2)
-    x[:3] = 1  # rows that are far from themselves by correlation
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = assert_same(x, eps=0.4, min_samples=3, metric=name, **params)
-        weights = np.random.default_rng(0).normal(1, 1, len(x))
-        assert_same(x, weights, eps=0.4, min_samples=2, metric=name, **params)
-    assert len(set(model.labels_)) > 1
-    labels = model.predict(x)
-    core = model.core_sample_indices_
-    proper = name != "correlation"
-    assert not proper or (labels[core] == model.labels_[core]).all()
+        assert_same_dbscan(x, eps=1, min_samples=5, metric=metric, device=device)
 
 
 def test_rows_of_zeros_are_at_the_cosine_distance_1_from_all(device):
@@ -240,7 +199,7 @@ def test_progress_is_reported():
 
 def test_sparse_rows_and_other_kinds_of_input():
     x = np.where(np.random.default_rng(0).random((200, 5)) < 0.6, 0, blobs(200, 5))
-    expected = assert_same(x, eps=3, min_samples=4)
+    expected = assert_same_dbscan(x, eps=3, min_samples=4)
     for rows in (sparse.csr_matrix(x), sparse.csr_array(x), sparse.coo_matrix(x)):
         model = DBSCAN(3, min_samples=4).fit(rows)
         np.testing.assert_array_equal(model.labels_, expected.labels_)
@@ -306,49 +265,3 @@ def test_a_fit_that_fails_leaves_the_last_one():
         model.fit([[np.nan, 1.0]])
     assert model.labels_.tolist() == [0, 1]
     assert model.predict([[5.5]]).tolist() == [1]
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_distances_that_are_given_are_read_along_the_rows(seed, dtype):
-    random = np.random.default_rng(seed)
-    n = int(random.integers(1, 80))
-    distances = random.random((n, n)).astype(dtype)  # not symmetric
-    if seed % 2:
-        np.fill_diagonal(distances, 0)
-    weights = random.normal(1, 1, n) if seed % 3 else None
-    for least in (1, 2, 4):
-        params = {"eps": 0.08, "min_samples": least, "metric": "precomputed"}
-        model = assert_same(distances, weights, **params)
-        np.testing.assert_array_equal(model.components_, distances[model.core_sample_indices_])
-        graph = sparse.random(n, n, 0.15, "csr", dtype, random_state=seed)
-        assert_same(graph, weights, **{**params, "eps": 0.5})
-        assert_same(graph.tocoo(), weights, **{**params, "eps": 0.5})
-
-
-def test_distances_that_are_given_are_those_that_are_computed():
-    x = blobs(300, 3)
-    expected = DBSCAN(0.8, min_samples=4).fit(x)
-    distances = pairwise_distances(x)
-    graph = sparse.csr_matrix(np.where(distances <= 1, distances, 0))
-    for given in (distances, graph):
-        model = DBSCAN(0.8, min_samples=4, metric="precomputed").fit(given)
-        np.testing.assert_array_equal(model.labels_, expected.labels_)
-        np.testing.assert_array_equal(model.core_sample_indices_, expected.core_sample_indices_)
-
-
-def test_entries_of_a_graph_are_distances_even_if_they_are_0():
-    graph = sparse.csr_matrix(([0.0, 0.0, 9.0], ([0, 1, 2], [1, 0, 2])), shape=(3, 3))
-    model = assert_same(graph, eps=1, min_samples=2, metric="precomputed")
-    assert model.labels_.tolist() == [0, 0, -1]
-    # Row 2 is farther than eps from itself, for so its entry says.
-    assert_same(graph, eps=1, min_samples=1, metric="precomputed")
-
-
-def test_distances_in_float32_are_compared_in_float32():
-    distances = np.array([[0, 0.1], [0.1, 0]], np.float32)
-    assert float(distances[0, 1]) > 0.1
-    params = {"eps": 0.1, "min_samples": 2, "metric": "precomputed"}
-    for given in (distances, sparse.csr_matrix(distances)):
-        model = assert_same(given, **params)
-        assert model.labels_.tolist() == [0, 0]
-        assert model.predict(given).tolist() == [0, 0]

@@ -43,6 +43,19 @@ def test_of_equally_near_core_rows_the_smaller_label_decides(device):
     assert model.predict([[0.0], [0.25], [-0.25], [93], [50]]).tolist() == [1, 2, 1, 0, -1]
 
 
+@pytest.mark.parametrize("metric", ["precomputed", lambda a, b: abs(a - b)[0]])
+def test_the_smaller_label_decides_by_other_distances_too(metric):
+    group = np.array([[3.0], [3.5], [4.0]])
+    queries = np.array([[0.0], [0.25], [-0.25], [93], [50]])
+    # The row of cluster 1 that is as near to 0 as one of cluster 2 comes before it, and after.
+    for rows in ([-group, group], [-group[1:], group, -group[:1]]):
+        x = np.vstack([group + 90, *rows])
+        given = metric == "precomputed"
+        model = DBSCAN(3, min_samples=3, metric=metric).fit(pairwise_distances(x) if given else x)
+        asked = pairwise_distances(queries, x) if given else queries
+        assert model.predict(asked).tolist() == [1, 2, 1, 0, -1]
+
+
 def test_a_row_at_eps_is_near_and_one_that_only_its_root_calls_so_is_not(device):
     x = grid(2, 3)
     model = DBSCAN(1, min_samples=4, device=device).fit(x)
