@@ -195,6 +195,16 @@ void require_dbscan(const DbscanParams& params, std::span<const double> weights,
   require_argument(false, "weights must be finite, got ", *bad, " at row ", bad - weights.begin());
 }
 
+std::vector<double> bounded_weights(std::span<const double> weights, std::int64_t min_samples) {
+  const auto most = static_cast<double>(min_samples);
+  const auto negative = [](double w) { return w < 0; };
+  const auto above = [most](double w) { return w > most; };
+  if (std::ranges::any_of(weights, negative) || std::ranges::none_of(weights, above)) return {};
+  std::vector<double> bounded(weights.begin(), weights.end());
+  for (double& weight : bounded) weight = std::min(weight, most);
+  return bounded;
+}
+
 WeightSums::WeightSums(std::span<const double> weights, std::int64_t rows)
     : weights_(weights), bits_(limb_bits(rows)), limb_(std::ldexp(1.0, bits_)) {
   double largest = weights.empty() ? 1 : 0;
@@ -224,6 +234,8 @@ DbscanResult dbscan(MatrixView<const T> x, std::span<const double> weights,
   require_shape(x, "x");
   require_dbscan(params, weights, x.rows);
   require_neighbor_rows(x, "x", params.neighbors, ctx);
+  const std::vector<double> bounded = bounded_weights(weights, params.min_samples);
+  if (!bounded.empty()) weights = bounded;
   const PairMetric metric = pair_metric(params.neighbors);
   const Search search{.metric = metric,
                       .key = key_of(metric, params.eps),

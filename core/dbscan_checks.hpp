@@ -13,6 +13,10 @@ namespace coterie {
 /// for each row, or none at all.
 void require_dbscan(const DbscanParams& params, std::span<const double> weights, std::int64_t rows);
 
+/// The weights cut down to min_samples where some are above and none is negative, else none: a
+/// neighbour that heavy makes a row core by itself, and far above, the bits of the others would go.
+std::vector<double> bounded_weights(std::span<const double> weights, std::int64_t min_samples);
+
 /// Sums of weights (empty: all 1) in which neither order nor partition matters, rounded once.
 class WeightSums {
  public:

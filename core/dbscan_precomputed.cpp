@@ -106,6 +106,8 @@ template <class Neighbors>
 DbscanResult cluster(const Neighbors& neighbors, std::span<const double> weights,
                      const DbscanParams& params, const Context& ctx) {
   const auto least = static_cast<double>(params.min_samples);
+  const std::vector<double> bounded = bounded_weights(weights, params.min_samples);
+  if (!bounded.empty()) weights = bounded;
   // Core rows, labels, and what waits.
   return explaining_memory("dbscan", 9 * neighbors.rows(), kNeedsLess, [&] {
     return grow(neighbors, find_core(neighbors, weights, least, ctx), ctx);

@@ -102,6 +102,13 @@ TEST_P(Dbscan, AddsWeightsExactlyAndTakesNegativeOnes) {
   EXPECT_THAT(dbscan<double>(same.view(), tenths, {.min_samples = 2}, GetParam()).labels, Each(-1));
 }
 
+TEST_P(Dbscan, OneHugeWeightTakesNothingFromTheOthers) {
+  const Matrix<double> x = column({0, 0, 0, 0, 0, 100});
+  const std::vector<double> weights{1, 1, 1, 1, 1, 1e35};
+  const auto found = dbscan<double>(x.view(), weights, {.min_samples = 5}, GetParam());
+  EXPECT_THAT(found.labels, ElementsAre(0, 0, 0, 0, 0, 1));
+}
+
 TEST_P(Dbscan, IsRightByEveryMetric) {
   Matrix<float> x = make_rows<float>(150, 2);
   for (float& value : x.values) value *= 0.1F;

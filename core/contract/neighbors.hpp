@@ -32,8 +32,8 @@ class NeighborPasses {
   virtual void nearest_others(std::int64_t k, std::span<std::int64_t> rows, std::span<double> keys,
                               const Context& ctx) = 0;
   /// How many rows lie within `key` of each query.
-  virtual void count_within(MatrixView<const T> queries, double key,
-                            std::span<std::int64_t> counts, const Context& ctx) = 0;
+  virtual void count_within(MatrixView<const T> queries, double key, std::span<std::int64_t> counts,
+                            const Context& ctx) = 0;
   /// These rows, ascending, and their keys, from starts[i] on.
   virtual void list_within(MatrixView<const T> queries, double key,
                            std::span<const std::int64_t> starts, std::span<std::int64_t> rows,

@@ -26,10 +26,11 @@ struct DbscanResult {
 /// DBSCAN (Ester, Kriegel, Sander, Xu, "A density-based algorithm for discovering clusters in large
 /// spatial databases with noise", 1996), exact. A cluster's number is the rank of its smallest core
 /// row; a row that is not core takes the smallest number among the core rows in its reach, so the
-/// labels depend on nothing but x. Weights (empty: all 1) may be negative.
-/// Throws std::invalid_argument when eps is not positive, min_samples < 1, a value or a weight is
-/// not finite, or sizes disagree. At most 4 * cols + 64 bytes a row; time near O(n log n) where
-/// eps reaches few rows and cols is small, O(n^2 * cols) at worst.
+/// labels depend on nothing but x. Weights (empty: all 1) may be negative; sums of them are exact
+/// to 2^-80 of the largest (of min_samples, if that is less and none is negative), for up to 2^22
+/// rows. Throws std::invalid_argument when eps is not positive, min_samples < 1, a value or a
+/// weight is not finite, or sizes disagree. At most 4 * cols + 64 bytes a row; time near O(n log n)
+/// where eps reaches few rows and cols is small, O(n^2 * cols) at worst.
 template <class T>
 DbscanResult dbscan(MatrixView<const T> x, std::span<const double> weights = {},
                     const DbscanParams& params = {}, const Context& ctx = {});

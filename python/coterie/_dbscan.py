@@ -93,7 +93,8 @@ class DBSCAN(ClusterMixin, BaseEstimator):
     ``eps`` that is a whole number. By the other metrics results are scikit-learn's
     wherever no distance lies within 1e-12 of ``eps``.
 
-    Weights are added exactly, so that ten of 0.1 make 1; they may be negative.
+    Weights are added as integers, so that ten of 0.1 make 1 in any order; they may be negative,
+    but then what is below 2^-80 of the largest (of 4 million rows) is lost.
 
     Sparse X is written out as a dense copy in ``fit``, and block by block in ``predict``.
     X on a GPU (CuPy, PyTorch, ``__cuda_array_interface__``) is used where it lies, by "auto" too,

@@ -15,7 +15,7 @@ from coterie import kmeans_plusplus, kmeans_sweep, metrics
 x = np.random.default_rng(0).uniform(size=({rows}, {cols}))
 model = KMeans(2000, random_state=0, tol=0, max_iter=10**6, n_init=100)
 pca = PCA()
-dbscan = DBSCAN(0.9 * {cols} ** 0.5)
+dbscan = DBSCAN(0.4 * {cols} ** 0.5, min_samples=10**9)  # about half of all pairs are near
 neighbors = NearestNeighbors()
 imputer = KNNImputer()
 threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()

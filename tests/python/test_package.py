@@ -73,7 +73,7 @@ def test_the_stub_names_all_that_the_engine_offers():
                 names = [arg.arg for arg in node.args.args + node.args.kwonlyargs]
                 stub[node.name] = names
             case ast.ClassDef():
-                stub[node.name] = [
+                own = [
                     target.id if isinstance(target, ast.Name) else ""
                     for one in node.body
                     if isinstance(one, ast.Assign)
@@ -83,6 +83,9 @@ def test_the_stub_names_all_that_the_engine_offers():
                     for one in node.body
                     if isinstance(one, ast.FunctionDef) and not one.name.startswith("_")
                 ]
+                bases = [base.value for base in node.bases if isinstance(base, ast.Subscript)]
+                inherited = [stub.get(base.id, []) for base in bases if isinstance(base, ast.Name)]
+                stub[node.name] = sum(inherited, own)
             case ast.AnnAssign():
                 stub[node.target.id] = []
     offered = {name for name in vars(_core) if not name.startswith("_")}
