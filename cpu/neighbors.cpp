@@ -9,7 +9,7 @@ namespace coterie::cpu {
 namespace {
 
 /// The largest |x - shift|.
-double largest_in(const ColumnRange& range, const double* shift) {
+double largest_offset(const ColumnRange& range, const double* shift) {
   double largest = 0;
   for (std::size_t j = 0; j < range.low.size(); ++j) {
     const double origin = shift == nullptr ? 0 : shift[j];
@@ -48,7 +48,7 @@ CpuNeighborPasses<T>::CpuNeighborPasses(MatrixView<const T> x, const PairMetric&
   const ColumnRange range = column_range(x, {0, x.rows}, ctx);
   shift_ = shift_for(x, metric);
   const double* shift = shift_.empty() ? nullptr : shift_.data();
-  filter_ = pair_filter<T>(metric, x.cols, shift, largest_in(range, shift));
+  filter_ = pair_filter<T>(metric, x.cols, shift, largest_offset(range, shift));
   order_ = spatial_order(x, filter_, range, ctx);
 }
 
@@ -65,7 +65,7 @@ template <class T>
 QueryLeaves query_leaves(MatrixView<const T> queries, const PairFilter& filter,
                          const Context& ctx) {
   const ColumnRange range = column_range(queries, {0, queries.rows}, ctx);
-  QueryLeaves leaves{with_queries(filter, largest_in(range, filter.shift)), {}};
+  QueryLeaves leaves{with_queries(filter, largest_offset(range, filter.shift)), {}};
   leaves.tree =
       OwnedTree(queries, leaves.filter, spatial_order(queries, leaves.filter, range, ctx), ctx);
   return leaves;

@@ -163,8 +163,8 @@ struct PairFilter {
 };
 
 /// The filter of rows of which `largest` is the largest |x - shift|. Rows of float32 need no shift:
-/// their points are exact. Those of float64 are best shifted by each column's mid-range. Cosine and
-/// Haversine take no shift, and Cosine no `largest`.
+/// their points are exact. Those of float64 are best shifted by a value amid each column. Cosine
+/// and Haversine take no shift, and Cosine no `largest`.
 template <class T>
 PairFilter pair_filter(const PairMetric& metric, std::int64_t cols, const double* shift,
                        double largest) {
